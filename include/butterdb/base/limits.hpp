@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace butterdb {
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+
+/// Every bound of the server: name, unit, default and reason, in one place.
+struct limits {
+    // One request.
+    std::size_t line_bytes_max = 64 * KiB;     ///< a line without its end; as Redis's inline limit
+    std::size_t arguments_max = 65'536;        ///< arguments of one request
+    std::uint64_t key_bytes_max = 64 * KiB;    ///< a key (`--max-key`)
+    std::uint64_t value_bytes_max = 64 * MiB;  ///< a value (`--max-value`)
+
+    // One connection.
+    std::size_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
+    std::size_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
+    std::chrono::seconds idle_timeout{0};       ///< without a request; 0: none (`--idle-timeout`)
+    std::chrono::seconds write_stall{30};       ///< a peer that takes none of its replies
+    std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
+    std::size_t linger_bytes_max = 64 * KiB;    ///< input discarded meanwhile
+
+    // One turn of a connection, before the others have theirs.
+    std::size_t turn_requests_max = 100;
+    std::size_t turn_output_bytes_max = 64 * KiB;
+
+    // The server.
+    std::size_t clients_max = 10'000;             ///< connections at once (`--max-clients`)
+    std::uint64_t memory_bytes_max = 256 * MiB;   ///< the store's ceiling (`--max-memory`)
+    std::chrono::seconds drain{10};               ///< after SIGTERM, until connections are cut
+    std::chrono::milliseconds accept_pause{100};  ///< after accept ran out of descriptors
+};
+
+/// A client's bytes that an error text may repeat.
+inline constexpr std::size_t error_input_bytes_max = 128;
+
+}  // namespace butterdb

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <butterdb/base/flat_buffer.hpp>
+#include <butterdb/base/limits.hpp>
+#include <butterdb/base/time.hpp>
+#include <butterdb/engine/engine.hpp>
+#include <butterdb/protocol/frame.hpp>
+
+#include <cstddef>
+#include <memory_resource>
+#include <string_view>
+
+namespace butterdb {
+
+/// One client's side of the server, without I/O: bytes in, bytes out. The session moves the bytes.
+///
+///     append to input() -> receive(now) -> write output(), tell sent(n) -> again while open()
+///
+/// What comes out depends only on the bytes that went in, never on how they were cut.
+class conversation {
+public:
+    enum class ending {
+        none,     ///< still open
+        left,     ///< the client said EXIT or QUIT, or broke the framing and was told
+        foreign,  ///< the input is another protocol's: closed without a word
+    };
+
+    /// `db`, `lim` and `memory` outlive the conversation.
+    conversation(
+        engine& db,
+        const limits& lim,
+        std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
+
+    /// Where received bytes are appended.
+    flat_buffer& input() noexcept { return input_; }
+
+    /// One turn: executes the requests that are complete in the input, up to the bounds of a turn.
+    void receive(time_point now);
+
+    /// True when the last turn met its bounds: call `receive` again before reading on.
+    bool backlog() const noexcept { return backlog_; }
+
+    /// Reply bytes not sent yet; valid until the next call that is not const.
+    std::string_view output() const noexcept { return output_.view(); }
+
+    /// Takes the first `count` bytes off the output.
+    void sent(std::size_t count) noexcept { output_.consume(count); }
+
+    /// False once nothing more will be read: send the output, then close.
+    bool open() const noexcept { return ending_ == ending::none; }
+    ending how_it_ended() const noexcept { return ending_; }
+
+private:
+    bool take_request(time_point now);
+    void answer(time_point now);
+    void refuse(std::string_view reason);
+    void fit_input(std::size_t received);
+
+    engine& engine_;
+    const limits& limits_;
+    flat_buffer input_;
+    flat_buffer output_;
+    argument_list arguments_;
+    client client_;
+    ending ending_ = ending::none;
+    bool backlog_ = false;
+    unsigned small_receives_ = 0;  // in a row, see fit_input
+};
+
+}  // namespace butterdb

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <butterdb/conversation/conversation.hpp>
+#include <butterdb/net/asio.hpp>
+
+#include <asio/post.hpp>
+#include <asio/read_until.hpp>
+#include <asio/write.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace butterdb {
+
+/// Lets Asio append to a flat_buffer: a DynamicBuffer_v2, a view that is cheap to copy.
+class flat_buffer_view {
+public:
+    using const_buffers_type = asio::const_buffer;
+    using mutable_buffers_type = asio::mutable_buffer;
+
+    flat_buffer_view(flat_buffer& bytes, std::size_t size_max) noexcept
+        : bytes_(&bytes), size_max_(size_max) {}
+
+    std::size_t size() const noexcept { return bytes_->size(); }
+    std::size_t max_size() const noexcept { return size_max_; }
+    std::size_t capacity() const noexcept { return std::min(bytes_->capacity(), size_max_); }
+
+    const_buffers_type data(std::size_t at, std::size_t count) const noexcept {
+        const auto part = std::as_const(*bytes_).view().substr(at, count);
+        return {part.data(), part.size()};
+    }
+    mutable_buffers_type data(std::size_t at, std::size_t count) noexcept {
+        const auto part = bytes_->bytes().subspan(at);
+        return {part.data(), std::min(count, part.size())};
+    }
+
+    void grow(std::size_t count) {
+        bytes_->prepare(count);
+        bytes_->commit(count);
+    }
+    void shrink(std::size_t count) noexcept { bytes_->drop_back(count); }
+    void consume(std::size_t count) noexcept { bytes_->consume(count); }
+
+private:
+    flat_buffer* bytes_;
+    std::size_t size_max_;
+};
+
+/// Match condition of async_read_until: stop reading once the conversation has something to do.
+class request_arrived {
+public:
+    explicit request_arrived(const flat_buffer& input) noexcept : input_(&input) {}
+
+    template <typename Iterator>
+    std::pair<Iterator, bool> operator()(Iterator begin, Iterator end) const {
+        const auto searched = input_->size() - static_cast<std::size_t>(end - begin);
+        return {end, frame_is_ready(input_->view(), searched)};
+    }
+
+private:
+    const flat_buffer* input_;
+};
+
+}  // namespace butterdb
+
+template <>
+struct asio::is_match_condition<butterdb::request_arrived> : std::true_type {};
+
+namespace butterdb {
+
+/// Writes what the kernel takes at once; 0 bytes when it takes none, which is no error.
+inline std::size_t try_write(stream_socket& stream, std::string_view bytes, asio::error_code& ec) {
+    const auto written = stream.write_some(asio::buffer(bytes), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+        ec.clear();
+    }
+    return written;
+}
+
+inline void end_output(stream_socket& stream) {
+    asio::error_code ignored;
+    stream.shutdown(asio::socket_base::shutdown_send, ignored);
+}
+
+/// Sends the whole output of `talk`: one write at once, and an awaited one for what is left. The
+/// peer may stall no longer than `lim.write_stall`.
+template <typename Stream, typename Watch>
+awaitable<> send_output(
+    Stream& stream, conversation& talk, const limits& lim, Watch& watch, asio::error_code& ec) {
+    watch.expect_within(lim.write_stall);
+    while (!ec && !talk.output().empty()) {
+        const auto rest = asio::buffer(talk.output());
+        const auto sent = co_await stream.async_write_some(rest, into(ec));
+        talk.sent(sent);
+        watch.expect_within(lim.write_stall);
+    }
+}
+
+/// Lets the peer read the last reply before the connection goes: a socket closed with unread input
+/// resets the connection and destroys what is under way (RFC 2525, 2.17). Bounded in bytes, and by
+/// the sweeper in time.
+template <typename Stream, typename Watch>
+awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch& watch) {
+    end_output(stream);
+    watch.expect_within(lim.linger);
+    input.consume(input.size());
+    asio::error_code ec;
+    for (std::size_t total = 0; !ec && total < lim.linger_bytes_max;) {
+        const auto room =
+            asio::buffer(input.prepare(lim.input_bytes_initial), lim.input_bytes_initial);
+        const auto received = co_await stream.async_read_some(room, into(ec));
+        total += received;
+    }
+}
+
+/// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
+/// the conversation is over, or the watch closes the stream. `now` gives the wall-clock time.
+/// `Stream` is an async stream with `try_write` and `end_output`; `Watch` has `expect_within`.
+template <typename Stream, typename Watch, typename Clock>
+awaitable<> serve(Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
+    const auto input_bytes_max = lim.line_bytes_max + 2;  // with CR LF
+    asio::error_code ec;
+    while (talk.open()) {
+        if (talk.backlog()) {
+            co_await asio::post(use_awaitable);  // the others' turn
+        } else {
+            watch.expect_within(lim.idle_timeout);
+            const flat_buffer_view input(talk.input(), input_bytes_max);
+            const request_arrived arrived(talk.input());
+            co_await asio::async_read_until(stream, input, arrived, into(ec));
+            if (ec && ec != asio::error::not_found) {  // not_found: the longest line is over
+                co_return;
+            }
+            ec.clear();
+        }
+        talk.receive(now());
+        if (talk.output().empty()) {
+            continue;
+        }
+        const auto sent = try_write(stream, talk.output(), ec);
+        talk.sent(sent);
+        if (!ec && !talk.output().empty()) {
+            co_await send_output(stream, talk, lim, watch, ec);
+        }
+        if (ec) {
+            co_return;
+        }
+    }
+    co_await linger(stream, talk.input(), lim, watch);
+}
+
+}  // namespace butterdb

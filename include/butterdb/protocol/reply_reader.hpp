@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace butterdb {
+
+/// Finds where replies of the text dialect end, without reading any byte twice.
+///
+///     switch (reader.look(input)) {
+///         case complete: use input.substr(0, reader.size()); drop it; reader.reset(); break;
+///         case incomplete: append to input; look again
+///
+/// A reply is a line, or `LIST n` and n replies. Source: docs/protocol.md, "Replies".
+class reply_reader {
+public:
+    enum class status {
+        incomplete,
+        complete,
+        broken,  ///< no server of ours wrote this: give up the connection
+    };
+
+    /// Lines that one reply may have.
+    static constexpr std::uint64_t lines_max = std::uint64_t{1} << 32;
+
+    /// `input` begins where the reply does; what was there at the last look still is.
+    status look(std::string_view input);
+
+    /// Bytes of the complete reply, its last LF included.
+    std::size_t size() const noexcept { return looked_at_; }
+
+    /// True when the server refused the request: the reply begins with INVALID or ERROR.
+    static bool is_failure(std::string_view reply) noexcept;
+
+    void reset() noexcept { *this = reply_reader(); }
+
+private:
+    std::size_t looked_at_ = 0;     // whole lines
+    std::size_t no_end_until_ = 0;  // of the line behind them
+    std::uint64_t lines_due_ = 1;
+};
+
+}  // namespace butterdb

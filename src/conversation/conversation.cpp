@@ -1,0 +1,117 @@
+#include <butterdb/conversation/conversation.hpp>
+#include <butterdb/protocol/verbs.hpp>
+
+#include <algorithm>
+#include <new>
+#include <string>
+
+namespace butterdb {
+
+namespace {
+
+// Receives in a row that left most of the input buffer empty, before it gives up half.
+constexpr unsigned small_receives_max = 64;
+
+// Arguments that a connection keeps room for between requests.
+constexpr std::size_t arguments_kept_max = 64;
+
+}  // namespace
+
+conversation::conversation(engine& db, const limits& lim, std::pmr::memory_resource& memory)
+    : engine_(db), limits_(lim), input_(memory), output_(memory), arguments_(&memory) {
+    input_.set_capacity(limits_.input_bytes_initial);
+}
+
+void conversation::receive(time_point now) {
+    const auto received = input_.size();
+    backlog_ = false;
+    for (std::size_t requests = 0; take_request(now); ++requests) {
+        if (requests + 1 == limits_.turn_requests_max ||
+            output_.size() >= limits_.turn_output_bytes_max) {
+            backlog_ = open() && !input_.empty();
+            break;
+        }
+    }
+    if (!backlog_) {
+        fit_input(received);
+    }
+}
+
+// Executes one request; false when there is none, or the conversation is over.
+bool conversation::take_request(time_point now) {
+    if (!open()) {
+        return false;
+    }
+    const auto next = next_frame(input_.bytes(), arguments_, limits_);
+    switch (next.what) {
+        case frame::kind::incomplete:
+            return false;
+        case frame::kind::empty:
+            break;
+        case frame::kind::request:
+            answer(now);
+            break;
+        case frame::kind::malformed:
+            refuse(next.reason);
+            break;
+        case frame::kind::broken:
+            refuse(next.reason);
+            ending_ = ending::left;
+            break;
+        case frame::kind::foreign:
+            ending_ = ending::foreign;
+            break;
+    }
+    input_.consume(next.size);
+    return true;
+}
+
+void conversation::answer(time_point now) {
+    reply_writer out(output_);
+    const auto request = parse(arguments_);
+    if (!request) {
+        auto why = request.error();
+        const auto* const row = find_verb(arguments_[0]);
+        why.text +=
+            row == nullptr ? "; HELP lists the commands" : "; usage: " + std::string(row->usage);
+        out.failure(why);
+        return;
+    }
+    engine_.execute(*request, client_, out, now);
+    if (client_.leaving) {
+        ending_ = ending::left;
+    }
+}
+
+void conversation::refuse(std::string_view reason) {
+    reply_writer(output_).failure({error::kind::form, "ERR", std::string(reason)});
+}
+
+// The input buffer follows what arrives: it doubles while every receive fills it and halves after a
+// row of receives that left most of it empty. What a long request needed beyond that goes at once.
+void conversation::fit_input(std::size_t received) {
+    if (arguments_.capacity() > arguments_kept_max) {
+        arguments_ = argument_list(arguments_.get_allocator());
+    }
+    const auto capacity = input_.capacity();
+    small_receives_ = received <= capacity / 8 ? small_receives_ + 1 : 0;
+    auto wanted = capacity;
+    if (capacity > limits_.input_bytes_steady) {
+        wanted = limits_.input_bytes_steady;
+    } else if (received == capacity) {
+        wanted = std::min(2 * capacity, limits_.input_bytes_steady);
+    } else if (small_receives_ > small_receives_max) {
+        wanted = std::max(capacity / 2, limits_.input_bytes_initial);
+        small_receives_ = 0;
+    }
+    if (wanted == capacity || wanted < input_.size()) {
+        return;
+    }
+    try {
+        input_.set_capacity(wanted);
+    } catch (const std::bad_alloc&) {
+        return;  // the old size serves too
+    }
+}
+
+}  // namespace butterdb

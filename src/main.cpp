@@ -1,0 +1,103 @@
+#include "machine.hpp"
+#include "options.hpp"
+#include <butterdb/engine/engine.hpp>
+#include <butterdb/net/asio.hpp>
+#include <butterdb/net/log.hpp>
+#include <butterdb/net/server.hpp>
+#include <butterdb/store/store.hpp>
+
+#include <asio/signal_set.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory_resource>
+#include <string>
+
+namespace {
+
+using namespace butterdb;
+
+// Descriptors that are no client: standard streams, listeners, epoll, timer, signals, spare.
+constexpr std::size_t descriptors_kept = 32;
+
+void fit_clients_to_descriptors(limits& bounds, const logger& log) {
+    const auto descriptors = raise_descriptor_limit();
+    const auto room = descriptors > descriptors_kept ? descriptors - descriptors_kept : 1;
+    if (bounds.clients_max > room) {
+        log.warning(
+            "at most " + std::to_string(room) + " clients instead of " +
+            std::to_string(bounds.clients_max) + ": the limit of open files is " +
+            std::to_string(descriptors) + " (ulimit -n)");
+        bounds.clients_max = room;
+    }
+}
+
+void on_second_signal(asio::signal_set& signals) {
+    signals.async_wait([](const asio::error_code& ec, int) {
+        if (!ec) {
+            std::_Exit(EXIT_FAILURE);
+        }
+    });
+}
+
+// The first signal drains, the second ends the process at once.
+void drain_on_signal(asio::signal_set& signals, server& serving, const logger& log) {
+    signals.async_wait([&](const asio::error_code& ec, int) {
+        if (ec) {
+            return;
+        }
+        log.info("stopping: answering what has been received");
+        serving.drain([&] { signals.cancel(); });
+        on_second_signal(signals);
+    });
+}
+
+void run(const options& asked) {
+    const logger log(asked.log);
+    auto bounds = asked.bounds;
+    fit_clients_to_descriptors(bounds, log);
+
+    store entries(*std::pmr::new_delete_resource(), bounds.memory_bytes_max, random_seed());
+    engine db(entries, bounds);
+    asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
+    asio::signal_set signals(io, SIGINT, SIGTERM);
+    server serving(io, db, bounds, log);
+    serving.listen(asked.listen);
+
+    db.facts.process_id = ::getpid();
+    db.facts.tcp_port = serving.tcp_port();
+    db.facts.started =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    for (const auto& address : serving.addresses()) {
+        std::printf("listening on %s\n", address.c_str());
+    }
+    std::fflush(stdout);
+    drain_on_signal(signals, serving, log);
+    io.run();
+    log.info("stopped");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        run(read_options(argc, argv));
+        return EXIT_SUCCESS;
+    } catch (const early_exit& exit) {
+        std::fprintf(
+            exit.status == 0 ? stdout : stderr,
+            exit.status == 0 ? "%s" : "butterdb: %s\n",
+            exit.text.c_str());
+        return exit.status;
+    } catch (const std::exception& why) {
+        std::fprintf(stderr, "butterdb: %s\n", why.what());
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,172 @@
+#include "options.hpp"
+
+#include "machine.hpp"
+#include <butterdb/base/text.hpp>
+#include <butterdb/base/version.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace butterdb {
+
+namespace {
+
+// `max-memory` is set by BUTTERDB_MAX_MEMORY.
+std::string environment_name(std::string_view option) {
+    std::string name = "BUTTERDB_";
+    for (const char c : option) {
+        name += c == '-' ? '_' : to_upper(c);
+    }
+    return name;
+}
+
+// CLI11 2.1 lets the file win over the environment; here what the environment sets is left out of
+// the file.
+class file_behind_environment : public CLI::ConfigBase {
+public:
+    std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+        auto read = CLI::ConfigBase::from_config(input);
+        std::erase_if(read, [](const CLI::ConfigItem& item) {
+            const char* const value = std::getenv(environment_name(item.name).c_str());
+            return value != nullptr && *value != '\0';
+        });
+        return read;
+    }
+};
+
+const std::map<std::string, log_level> log_levels{
+    {"error", log_level::error},
+    {"warning", log_level::warning},
+    {"info", log_level::info},
+    {"debug", log_level::debug},
+};
+
+// CLI11's validators without the descriptions that they add to the help text.
+
+template <typename Number>
+CLI::Validator between(Number least, Number most) {
+    return CLI::Validator(CLI::Range(least, most)).description("");
+}
+
+CLI::Validator size_value() {
+    return CLI::Validator(CLI::AsSizeValue(false)).description("");
+}
+
+CLI::Validator one_of(const std::map<std::string, log_level>& names) {
+    return CLI::Validator(CLI::IsMember(names)).description("");
+}
+
+class command_line {
+public:
+    command_line() {
+        app_.config_formatter(std::make_shared<file_behind_environment>());
+        app_.allow_config_extras(CLI::config_extras_mode::error);
+        app_.set_version_flag("--version", "butterdb " + std::string(version));
+        app_.get_formatter()->column_width(34);
+        add_file();
+        add_network();
+        add_limits();
+        option("log-level", level_, "What to log on stderr: error, warning, info, debug")
+            ->check(one_of(log_levels));
+        app_.footer(
+            "Sizes take units of 1024: 64MiB, 2GiB. Every option can be set in the environment\n"
+            "(BUTTERDB_PORT=9091) and in the file (port = 9091); the command line comes first,\n"
+            "then the environment, then the file.");
+    }
+
+    options parse(int argc, const char* const* argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::CallForHelp&) {
+            throw early_exit{0, app_.help()};
+        } catch (const CLI::CallForVersion& version_text) {
+            throw early_exit{0, std::string(version_text.what()) + "\n"};
+        } catch (const CLI::FileError& why) {
+            throw early_exit{1, "cannot read the configuration file " + std::string(why.what())};
+        } catch (const CLI::ParseError& why) {
+            throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
+        }
+        if (print_) {
+            throw early_exit{0, app_.config_to_str(true)};
+        }
+        options_.log = log_levels.at(level_);
+        options_.bounds.idle_timeout = std::chrono::seconds(idle_seconds_);
+        return std::move(options_);
+    }
+
+private:
+    template <typename Value>
+    CLI::Option* option(const std::string& name, Value& value, const std::string& text) {
+        return app_.add_option("--" + name, value, text)
+            ->envname(environment_name(name))
+            ->capture_default_str();
+    }
+
+    CLI::Option* size(
+        const std::string& name, std::uint64_t& bytes, const char* shown, const std::string& text) {
+        return option(name, bytes, text)
+            ->transform(size_value())
+            ->type_name("SIZE")
+            ->default_str(shown);
+    }
+
+    void add_file() {
+        const char* const file = std::getenv("BUTTERDB_CONFIG");
+        const bool given = file != nullptr && *file != '\0';
+        app_.set_config("--config", given ? file : "", "Read options from this file", given);
+        app_.add_flag("--print-config", print_, "Print the options in force, as a file, and exit")
+            ->configurable(false);
+    }
+
+    void add_network() {
+        auto& listen = options_.listen;
+        option("port", listen.port, "TCP port; 0 lets the kernel choose");
+        option("bind", listen.addresses, "IP address to listen on, may repeat (default: loopback)")
+            ->type_name("ADDRESS")
+            ->default_str("");
+        option("unix-socket", listen.unix_socket, "Listen on this unix socket too")
+            ->type_name("PATH");
+    }
+
+    void add_limits() {
+        auto& bounds = options_.bounds;
+        bounds.memory_bytes_max = memory_of_machine() / 10 * 8;
+        size(
+            "max-memory",
+            bounds.memory_bytes_max,
+            "",
+            "Memory for all entries (default: 80 % of the machine's or container's)")
+            ->default_str(std::to_string(bounds.memory_bytes_max))
+            ->check(between(std::uint64_t{1}, std::uint64_t{1} << 62));
+        option("max-clients", bounds.clients_max, "Connections at once")
+            ->check(between(std::uint64_t{1}, std::uint64_t{10'000'000}));
+        size("max-key", bounds.key_bytes_max, "64KiB", "Longest key")
+            ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
+        size("max-value", bounds.value_bytes_max, "64MiB", "Longest value")
+            ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
+        option(
+            "idle-timeout",
+            idle_seconds_,
+            "Seconds without a request before a connection is closed; 0: never")
+            ->check(between(0, 1'000'000'000));
+    }
+
+    CLI::App app_{"In-memory key-value server. Try it: nc localhost 9090", "butterdb"};
+    options options_;
+    std::string level_ = "info";
+    std::int64_t idle_seconds_ = 0;
+    bool print_ = false;
+};
+
+}  // namespace
+
+options read_options(int argc, const char* const* argv) {
+    return command_line().parse(argc, argv);
+}
+
+}  // namespace butterdb

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <butterdb/base/limits.hpp>
+#include <butterdb/net/log.hpp>
+#include <butterdb/net/server.hpp>
+
+#include <string>
+
+namespace butterdb {
+
+/// What the server was asked to do.
+struct options {
+    listen_options listen;
+    limits bounds;
+    log_level log = log_level::info;
+};
+
+/// The command line asks for something to be printed (help, version, configuration), or is wrong.
+struct early_exit {
+    int status;  ///< 0, 1: a file that cannot be read, 2: wrong usage
+    std::string text;
+};
+
+/// Reads the command line, then the environment (`BUTTERDB_PORT` for `--port`), then the file named
+/// by `--config` or `BUTTERDB_CONFIG`: what comes first wins. Throws early_exit.
+options read_options(int argc, const char* const* argv);
+
+}  // namespace butterdb

@@ -1,0 +1,304 @@
+#include "line_client.hpp"
+
+#include <butterdb/base/limits.hpp>
+#include <butterdb/protocol/frame.hpp>
+#include <butterdb/protocol/verbs.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <variant>
+
+namespace butterdb {
+
+namespace {
+
+using input_descriptor = asio::posix::basic_stream_descriptor<executor>;
+
+constexpr std::size_t read_bytes = 64 * KiB;
+
+// Asio makes a descriptor non-blocking; standard input is shared with the shell and its other
+// children, who do not expect that.
+class blocking_restored {
+public:
+    explicit blocking_restored(int descriptor)
+        : descriptor_(descriptor), flags_(::fcntl(descriptor, F_GETFL)) {}
+    blocking_restored(const blocking_restored&) = delete;
+    blocking_restored& operator=(const blocking_restored&) = delete;
+    ~blocking_restored() { ::fcntl(descriptor_, F_SETFL, flags_); }
+
+private:
+    int descriptor_;
+    int flags_;
+};
+
+}  // namespace
+
+line_client::line_client(const server_address& where, steady::duration timeout)
+    : where_(where), endpoints_(resolve(where)), server_(io_, timeouts_, timeout) {}
+
+int line_client::run_command(const std::vector<std::string>& words) {
+    flat_buffer line;
+    for (const auto& word : words) {
+        if (!line.empty()) {
+            line.append(' ');
+        }
+        append_argument(line, word);
+    }
+    return run(ask_once(std::string(line.view())));
+}
+
+int line_client::run_pipe() {
+    numbered_ = true;
+    return run(pipe());
+}
+
+int line_client::run_terminal() {
+    return run(prompt());
+}
+
+int line_client::run(awaitable<> task) {
+    std::exception_ptr failure;
+    asio::co_spawn(io_, std::move(task), [&](const std::exception_ptr& why) {
+        failure = why;
+        timeouts_.stop();
+    });
+    io_.run();
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+    if (std::fflush(stdout) != 0) {
+        return EXIT_FAILURE;
+    }
+    return failed_ ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+awaitable<bool> line_client::connect() {
+    const auto ec = co_await server_.connect(endpoints_);
+    if (ec) {
+        complain(
+            "cannot connect to " + name_of(where_) + ": " +
+            (ec == asio::error::operation_aborted ? "no answer in time" : ec.message()) +
+            "; is the server running? Start it with: butterdb");
+    }
+    co_return !ec;
+}
+
+// Reads a line as the server will, so that what would end the connection is not sent.
+line_client::line_kind line_client::queue(std::string_view line) {
+    ++line_number_;
+    line_copy_.assign(line).append("\n");
+    const auto seen = next_frame(line_copy_, arguments_, limits{});
+    switch (seen.what) {
+        case frame::kind::empty:
+            return line_kind::blank;
+        case frame::kind::request:
+        case frame::kind::malformed:
+            break;
+        case frame::kind::foreign:
+            complain("not sent: this is no command of ButterDB, and would end the connection");
+            return line_kind::refused;
+        case frame::kind::broken:
+        case frame::kind::incomplete:
+            complain("not sent: " + std::string(seen.reason));
+            return line_kind::refused;
+    }
+    server_.requests().append(line);
+    server_.requests().append('\n');
+    if (seen.what == frame::kind::request) {
+        const auto request = parse(arguments_);
+        if (request && std::holds_alternative<command::exit>(*request)) {
+            return line_kind::last_request;  // has no reply
+        }
+        awaited_.push_back(line_number_);
+        if (request && std::holds_alternative<command::quit>(*request)) {
+            return line_kind::last_request;
+        }
+    } else {
+        awaited_.push_back(line_number_);
+    }
+    return line_kind::request;
+}
+
+awaitable<> line_client::ask_once(std::string line) {
+    const bool connected = co_await connect();
+    if (connected) {
+        co_await ask(line);
+    }
+}
+
+// Sends a line and prints its reply; false when the connection is over.
+awaitable<bool> line_client::ask(std::string_view line) {
+    const auto kind = queue(line);
+    if (kind == line_kind::blank || kind == line_kind::refused) {
+        co_return true;
+    }
+    server_.expect_reply();
+    auto ec = co_await server_.send();
+    print_replies();
+    while (!ec && !awaited_.empty()) {
+        ec = co_await server_.receive();
+        print_replies();
+    }
+    server_.rest();
+    if (ec) {
+        lost(ec);
+    }
+    co_return !ec && kind == line_kind::request;
+}
+
+awaitable<> line_client::prompt() {
+    bool connected = co_await connect();
+    std::string line;
+    while (connected) {
+        std::cout << name_of(where_) << "> " << std::flush;
+        if (!std::getline(std::cin, line)) {
+            std::cout << '\n';
+            break;
+        }
+        failed_ = false;  // a wrong command at the prompt is no failure of the program
+        connected = co_await ask(line);
+    }
+}
+
+awaitable<> line_client::pipe() {
+    const bool connected = co_await connect();
+    if (!connected) {
+        co_return;
+    }
+    const blocking_restored restored(STDIN_FILENO);
+    asio::co_spawn(io_, send_lines(::dup(STDIN_FILENO)), [this](const std::exception_ptr& why) {
+        all_sent_ = true;
+        stop_reading_ = nullptr;
+        if (why || awaited_.empty()) {
+            server_.close();
+        }
+        if (why) {
+            std::rethrow_exception(why);
+        }
+    });
+    co_await print_until_done();
+}
+
+awaitable<> line_client::send_lines(int descriptor) {
+    input_descriptor input(io_, descriptor);
+    stop_reading_ = [&] { input.close(); };
+    flat_buffer text;
+    asio::error_code ec;
+    while (!ec && !all_sent_) {
+        const auto room = asio::buffer(text.prepare(read_bytes), read_bytes);
+        const auto count = co_await input.async_read_some(room, into(ec));
+        text.commit(count);
+        queue_whole_lines(text, ec == asio::error::eof);
+        if (!awaited_.empty()) {
+            server_.expect_reply();
+        }
+        const auto send_ec = co_await server_.send();
+        if (send_ec) {
+            co_return;  // the reading side will see it too, and say so
+        }
+    }
+    if (ec && ec != asio::error::eof && ec != asio::error::operation_aborted) {
+        complain("cannot read standard input: " + ec.message());
+    }
+}
+
+// Queues the lines that are complete; at the end of input the last one needs no line feed.
+void line_client::queue_whole_lines(flat_buffer& text, bool at_end) {
+    while (!all_sent_ && !text.empty()) {
+        const auto line_feed = text.view().find('\n');
+        const bool whole = line_feed != std::string_view::npos;
+        if (!whole && !at_end && text.size() <= limits{}.line_bytes_max + 1) {
+            return;
+        }
+        const auto kind = queue(text.view().substr(0, line_feed));
+        all_sent_ = kind == line_kind::refused || kind == line_kind::last_request;
+        text.consume(whole ? line_feed + 1 : text.size());
+    }
+}
+
+awaitable<> line_client::print_until_done() {
+    asio::error_code ec;
+    while (!ec && !(all_sent_ && awaited_.empty())) {
+        ec = co_await server_.receive();
+        print_replies();
+        if (awaited_.empty()) {
+            server_.rest();
+        } else {
+            server_.expect_reply();
+        }
+    }
+    if (!(all_sent_ && awaited_.empty())) {
+        lost(ec);
+    }
+    if (stop_reading_) {
+        stop_reading_();
+    }
+}
+
+void line_client::print_replies() {
+    for (auto reply = server_.next_reply(); reply; reply = server_.next_reply()) {
+        if (awaited_.empty()) {
+            throw reply_error();
+        }
+        print(*reply);
+        awaited_.pop_front();
+    }
+    if (std::fflush(stdout) != 0) {
+        throw std::runtime_error("cannot write to standard output");
+    }
+}
+
+void line_client::print(std::string_view reply) {
+    if (reply.ends_with("\r\n")) {
+        reply.remove_suffix(2);
+    } else {
+        reply.remove_suffix(1);
+    }
+    std::fwrite(reply.data(), 1, reply.size(), stdout);
+    std::fputc('\n', stdout);
+    if (reply_reader::is_failure(reply)) {
+        failed_ = true;
+        if (numbered_) {
+            std::fprintf(
+                stderr,
+                "line %llu: %.*s\n",
+                static_cast<unsigned long long>(awaited_.front()),
+                static_cast<int>(reply.size()),
+                reply.data());
+        }
+    }
+}
+
+void line_client::lost(const asio::error_code& ec) {
+    std::string text = "the server closed the connection";
+    if (ec == asio::error::operation_aborted) {
+        text = "no answer in time";
+    } else if (ec != asio::error::eof) {
+        text = "the connection is lost: " + ec.message();
+    }
+    if (!awaited_.empty() && numbered_) {
+        text += "; no reply to line " + std::to_string(awaited_.front()) + " and those after it";
+    }
+    failed_ = true;
+    std::fprintf(stderr, "butterdb-client: %s\n", text.c_str());
+}
+
+void line_client::complain(const std::string& text) {
+    failed_ = true;
+    if (numbered_ && line_number_ > 0) {
+        std::fprintf(
+            stderr, "line %llu: %s\n", static_cast<unsigned long long>(line_number_), text.c_str());
+    } else {
+        std::fprintf(stderr, "butterdb-client: %s\n", text.c_str());
+    }
+}
+
+}  // namespace butterdb

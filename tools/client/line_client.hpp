@@ -1,0 +1,67 @@
+#pragma once
+
+#include <butterdb/net/asio.hpp>
+#include <butterdb/net/client.hpp>
+#include <butterdb/net/sweeper.hpp>
+#include <butterdb/protocol/quoting.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace butterdb {
+
+/// Sends command lines to a server and prints the replies, in one of three ways. Each returns the
+/// exit status: 0, or 1 when the server was not to be had or a reply said INVALID or ERROR.
+class line_client {
+public:
+    /// Throws asio::system_error when the server's name is not known.
+    line_client(const server_address& where, steady::duration timeout);
+
+    /// One command, its arguments as the shell split them.
+    int run_command(const std::vector<std::string>& words);
+
+    /// Every line of standard input, without waiting for the replies of those before it.
+    int run_pipe();
+
+    /// A prompt, one command at a time.
+    int run_terminal();
+
+private:
+    enum class line_kind { blank, request, last_request, refused };
+
+    line_kind queue(std::string_view line);
+    int run(awaitable<> task);
+    awaitable<bool> connect();
+    awaitable<> ask_once(std::string line);
+    awaitable<bool> ask(std::string_view line);
+    awaitable<> prompt();
+    awaitable<> pipe();
+    awaitable<> send_lines(int descriptor);
+    void queue_whole_lines(flat_buffer& text, bool at_end);
+    awaitable<> print_until_done();
+    void print_replies();
+    void print(std::string_view reply);
+    void lost(const asio::error_code& ec);
+    void complain(const std::string& text);
+
+    asio::io_context io_{1};
+    sweeper timeouts_{io_};
+    server_address where_;
+    std::vector<stream_socket::endpoint_type> endpoints_;
+    client server_;
+    std::string line_copy_;
+    argument_list arguments_;
+
+    std::uint64_t line_number_ = 0;
+    std::deque<std::uint64_t> awaited_;  // numbers of the lines whose replies are due
+    bool numbered_ = false;              // complaints name the line
+    bool all_sent_ = false;
+    bool failed_ = false;
+    std::function<void()> stop_reading_;
+};
+
+}  // namespace butterdb

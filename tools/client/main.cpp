@@ -1,0 +1,69 @@
+#include "line_client.hpp"
+#include <butterdb/base/version.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace butterdb;
+
+struct options {
+    server_address where;
+    std::uint32_t timeout_seconds = 10;
+    std::vector<std::string> command;
+};
+
+int run(const options& asked) {
+    line_client lines(asked.where, std::chrono::seconds(asked.timeout_seconds));
+    if (!asked.command.empty()) {
+        return lines.run_command(asked.command);
+    }
+    return ::isatty(STDIN_FILENO) != 0 ? lines.run_terminal() : lines.run_pipe();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);
+    options asked;
+    CLI::App app(
+        "Sends commands to ButterDB and prints the replies.\n"
+        "butterdb-client [OPTIONS] COMMAND [ARG...] sends one; without a command, every line of\n"
+        "standard input is one.",
+        "butterdb-client");
+    app.set_version_flag("--version", "butterdb-client " + std::string(version));
+    app.add_option("--host", asked.where.host, "Server's name or address")->capture_default_str();
+    app.add_option("--port", asked.where.port, "Server's port")->capture_default_str();
+    app.add_option("--unix-socket", asked.where.unix_socket, "Server's unix socket")
+        ->type_name("PATH");
+    app.add_option("--timeout", asked.timeout_seconds, "Seconds to wait for a reply; 0: for ever")
+        ->capture_default_str();
+    app.prefix_command();
+    app.footer(
+        "Exit status: 0 done, 1 a reply was INVALID or ERROR or the server was not there,\n"
+        "2 wrong usage.");
+    try {
+        app.parse(argc, argv);
+        asked.command = app.remaining();
+        return run(asked);
+    } catch (const CLI::Success& shown) {
+        return app.exit(shown);
+    } catch (const CLI::ParseError& why) {
+        std::fprintf(stderr, "butterdb-client: %s; see butterdb-client --help\n", why.what());
+        return 2;
+    } catch (const std::exception& why) {
+        std::fprintf(stderr, "butterdb-client: %s\n", why.what());
+        return EXIT_FAILURE;
+    }
+}
