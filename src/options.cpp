@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,17 @@ public:
     }
 };
 
+// 67108864 -> "64MiB", in the largest unit that leaves no rest.
+std::string size_text(std::uint64_t bytes) {
+    constexpr const char* units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+    std::size_t unit = 0;
+    while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(units)) {
+        bytes /= 1024;
+        ++unit;
+    }
+    return std::to_string(bytes) + units[unit];
+}
+
 const std::map<std::string, log_level> log_levels{
     {"error", log_level::error},
     {"warning", log_level::warning},
@@ -55,6 +67,14 @@ CLI::Validator between(Number least, Number most) {
 
 CLI::Validator size_value() {
     return CLI::Validator(CLI::AsSizeValue(false)).description("");
+}
+
+// CLI11 2.1 reads an empty text as 0.
+CLI::Validator not_empty() {
+    const auto check = [](const std::string& text) {
+        return text.empty() ? std::string("wants a number") : std::string();
+    };
+    return CLI::Validator(check, "");
 }
 
 CLI::Validator one_of(const std::map<std::string, log_level>& names) {
@@ -91,28 +111,49 @@ public:
         } catch (const CLI::ParseError& why) {
             throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
         }
-        if (print_) {
-            throw early_exit{0, app_.config_to_str(true)};
-        }
         options_.log = log_levels.at(level_);
         options_.bounds.idle_timeout = std::chrono::seconds(idle_seconds_);
+        if (print_) {
+            throw early_exit{0, as_file()};
+        }
         return std::move(options_);
     }
 
 private:
     template <typename Value>
     CLI::Option* option(const std::string& name, Value& value, const std::string& text) {
-        return app_.add_option("--" + name, value, text)
-            ->envname(environment_name(name))
-            ->capture_default_str();
+        auto* const added = app_.add_option("--" + name, value, text)
+                                ->envname(environment_name(name))
+                                ->capture_default_str();
+        if constexpr (std::is_arithmetic_v<Value>) {
+            added->check(not_empty());
+        }
+        return added;
     }
 
-    CLI::Option* size(
-        const std::string& name, std::uint64_t& bytes, const char* shown, const std::string& text) {
+    CLI::Option* size(const std::string& name, std::uint64_t& bytes, const std::string& text) {
         return option(name, bytes, text)
             ->transform(size_value())
             ->type_name("SIZE")
-            ->default_str(shown);
+            ->default_str(size_text(bytes));
+    }
+
+    // The options in force, as a file that gives them again.
+    std::string as_file() const {
+        const auto& listen = options_.listen;
+        const auto& bounds = options_.bounds;
+        std::string addresses;
+        for (const auto& address : listen.addresses) {
+            addresses += (addresses.empty() ? "\"" : ", \"") + address + "\"";
+        }
+        return (addresses.empty() ? "# bind: loopback" : "bind = [" + addresses + "]") +
+               "\nport = " + std::to_string(listen.port) + "\nunix-socket = \"" +
+               listen.unix_socket + "\"" + "\nmax-memory = " + size_text(bounds.memory_bytes_max) +
+               "\nmax-clients = " + std::to_string(bounds.clients_max) +
+               "\nmax-key = " + size_text(bounds.key_bytes_max) +
+               "\nmax-value = " + size_text(bounds.value_bytes_max) +
+               "\nidle-timeout = " + std::to_string(bounds.idle_timeout.count()) +
+               "\nlog-level = " + level_ + "\n";
     }
 
     void add_file() {
@@ -139,15 +180,13 @@ private:
         size(
             "max-memory",
             bounds.memory_bytes_max,
-            "",
             "Memory for all entries (default: 80 % of the machine's or container's)")
-            ->default_str(std::to_string(bounds.memory_bytes_max))
             ->check(between(std::uint64_t{1}, std::uint64_t{1} << 62));
         option("max-clients", bounds.clients_max, "Connections at once")
             ->check(between(std::uint64_t{1}, std::uint64_t{10'000'000}));
-        size("max-key", bounds.key_bytes_max, "64KiB", "Longest key")
+        size("max-key", bounds.key_bytes_max, "Longest key")
             ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
-        size("max-value", bounds.value_bytes_max, "64MiB", "Longest value")
+        size("max-value", bounds.value_bytes_max, "Longest value")
             ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
         option(
             "idle-timeout",

@@ -23,7 +23,9 @@ conversation::conversation(engine& db, const limits& lim, std::pmr::memory_resou
 }
 
 void conversation::receive(time_point now) {
-    const auto received = input_.size();
+    if (!backlog_) {
+        arrived_ = input_.size();
+    }
     backlog_ = false;
     for (std::size_t requests = 0; take_request(now); ++requests) {
         if (requests + 1 == limits_.turn_requests_max ||
@@ -33,7 +35,7 @@ void conversation::receive(time_point now) {
         }
     }
     if (!backlog_) {
-        fit_input(received);
+        fit_input();
     }
 }
 
@@ -89,16 +91,16 @@ void conversation::refuse(std::string_view reason) {
 
 // The input buffer follows what arrives: it doubles while every receive fills it and halves after a
 // row of receives that left most of it empty. What a long request needed beyond that goes at once.
-void conversation::fit_input(std::size_t received) {
+void conversation::fit_input() {
     if (arguments_.capacity() > arguments_kept_max) {
         arguments_ = argument_list(arguments_.get_allocator());
     }
     const auto capacity = input_.capacity();
-    small_receives_ = received <= capacity / 8 ? small_receives_ + 1 : 0;
+    small_receives_ = arrived_ <= capacity / 8 ? small_receives_ + 1 : 0;
     auto wanted = capacity;
     if (capacity > limits_.input_bytes_steady) {
         wanted = limits_.input_bytes_steady;
-    } else if (received == capacity) {
+    } else if (arrived_ == capacity) {
         wanted = std::min(2 * capacity, limits_.input_bytes_steady);
     } else if (small_receives_ > small_receives_max) {
         wanted = std::max(capacity / 2, limits_.input_bytes_initial);

@@ -26,8 +26,6 @@ constexpr int backlog_max = 1024;
 // How often a port that the kernel chose for one address may turn out to be taken on another.
 constexpr int port_choices_max = 16;
 
-constexpr auto foreign_log_interval = std::chrono::minutes(1);
-
 constexpr std::string_view too_many_clients = "-ERR max number of clients reached\r\n";
 
 time_point wall_clock() {
@@ -251,22 +249,19 @@ void server::ended(const std::exception_ptr& failure) {
 
 awaitable<> server::accept_from(acceptor& from) {
     steady_timer pause(io_);
-    bool failed_before = false;
     while (from.is_open()) {
         asio::error_code ec;
         stream_socket socket = co_await from.async_accept(into(ec));
         if (!ec) {
-            failed_before = false;
             admit(std::move(socket));
             continue;
         }
         if (ec == asio::error::operation_aborted) {
             co_return;
         }
-        if (!failed_before) {
+        if (accept_log_.due(steady::now())) {
             log_.warning("cannot accept a connection, trying again: " + ec.message());
         }
-        failed_before = true;
         pause.expires_after(limits_.accept_pause);
         co_await pause.async_wait(into(ec));
     }
@@ -297,15 +292,7 @@ awaitable<> server::converse(stream_socket socket) {
     watched watch(sweeper_, socket);
     conversation talk(engine_, limits_);
     co_await serve(socket, talk, limits_, watch, wall_clock);
-    if (talk.how_it_ended() == conversation::ending::foreign) {
-        log_foreign();
-    }
-}
-
-void server::log_foreign() {
-    const auto now = steady::now();
-    if (now >= foreign_log_due_) {
-        foreign_log_due_ = now + foreign_log_interval;
+    if (talk.how_it_ended() == conversation::ending::foreign && foreign_log_.due(steady::now())) {
         log_.warning("closed a connection that spoke another protocol, such as HTTP or TLS");
     }
 }

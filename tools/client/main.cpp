@@ -56,6 +56,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
         asked.command = app.remaining();
+        if (!asked.command.empty() && asked.command.front().starts_with('-')) {
+            throw CLI::ExtrasError({asked.command.front()});
+        }
         return run(asked);
     } catch (const CLI::Success& shown) {
         return app.exit(shown);

@@ -54,7 +54,7 @@ private:
     bool take_request(time_point now);
     void answer(time_point now);
     void refuse(std::string_view reason);
-    void fit_input(std::size_t received);
+    void fit_input();
 
     engine& engine_;
     const limits& limits_;
@@ -64,6 +64,7 @@ private:
     client client_;
     ending ending_ = ending::none;
     bool backlog_ = false;
+    std::size_t arrived_ = 0;  // bytes of input when the last reading ended
     unsigned small_receives_ = 0;  // in a row, see fit_input
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 namespace butterdb {
@@ -20,6 +21,25 @@ private:
     void write(log_level level, std::string_view text) const;
 
     log_level most_;
+};
+
+/// Lets a kind of line through at most once in `interval`, so that nobody can flood the log.
+class log_throttle {
+public:
+    explicit log_throttle(std::chrono::steady_clock::duration interval) noexcept
+        : interval_(interval) {}
+
+    bool due(std::chrono::steady_clock::time_point now) noexcept {
+        if (now < next_) {
+            return false;
+        }
+        next_ = now + interval_;
+        return true;
+    }
+
+private:
+    std::chrono::steady_clock::duration interval_;
+    std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::time_point::min();
 };
 
 }  // namespace butterdb

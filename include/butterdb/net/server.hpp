@@ -71,7 +71,6 @@ private:
     void admit(stream_socket socket);
     void turn_away(stream_socket socket);
     void ended(const std::exception_ptr& failure);
-    void log_foreign();
 
     asio::io_context& io_;
     engine& engine_;
@@ -85,7 +84,8 @@ private:
     std::uint16_t tcp_port_ = 0;
     std::size_t tasks_ = 0;  // coroutines that have not ended
     std::function<void()> drained_;
-    steady::time_point foreign_log_due_ = steady::time_point::min();
+    log_throttle foreign_log_{std::chrono::minutes(1)};
+    log_throttle accept_log_{std::chrono::seconds(10)};
 };
 
 }  // namespace butterdb

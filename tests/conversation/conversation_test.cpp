@@ -1,0 +1,229 @@
+#include "support/catch.hpp"
+#include "support/failing_resource.hpp"
+#include "support/talk.hpp"
+#include <butterdb/conversation/conversation.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+using namespace butterdb;
+using test::replies_to;
+
+namespace {
+
+struct dialogue {
+    std::string sent;
+    std::string expected;
+};
+
+// Short enough for all ways to cut them.
+const std::vector<dialogue> short_dialogues{
+    {"PUT a b\nGET a\n", "OK\nb\n"},
+    {"DEL a\r\nPING\r\n", "NOT_FOUND\n+PONG\r\n"},
+    {"\r\n\nGET a\r\n", "NOT_FOUND\n"},
+    {"EXIT\nPUT a b\n", ""},
+    {"QUIT x\nGET a\n", "OK\n"},
+    {"GET \"a\nGET b\n", "INVALID Protocol error: unbalanced quotes in request\n"},
+    {"PUT \"\\n\" ' '\n", "OK\n"},
+    {"ECHO a\n\x16\x03\x01\n", "a\n"},
+    {"ECHO a\n*1\r\n", "a\nINVALID Protocol error: RESP is not spoken here\n"},
+    {"\rGET a\n", ""},
+};
+
+const std::vector<dialogue> long_dialogues{
+    {"PUT name samarth\nGET name\nDEL name\nEXIT\n", "OK\nsamarth\nDELETED\n"},
+    {"PUT a \"x y\"\nGET a\nPUT n NOT_FOUND\nGET n\nGET m\nDEL a\nDEL a\n",
+     "OK\nx y\nOK\n\"NOT_FOUND\"\nNOT_FOUND\nDELETED\nNOT_FOUND\n"},
+    {"FOO\nPUT k\nPUT k v w\nGET k\n",
+     "INVALID unknown command 'FOO'; HELP lists the commands\n"
+     "INVALID wrong number of arguments for 'put' command; usage: PUT key value\n"
+     "INVALID syntax error; usage: PUT key value\n"
+     "NOT_FOUND\n"},
+    {"SET a 1\nset b 2\nDEL a b c\nEXISTS a b\nDBSIZE\n", "OK\nOK\n2\n0\n0\n"},
+    {"PUT a 1\nPUT b 2\nEXISTS a a b c\nDBSIZE\nFLUSHALL async\nDBSIZE\nGET a\n",
+     "OK\nOK\n3\n2\nOK\n0\nNOT_FOUND\n"},
+    {"ECHO \"\\x00\\xff\"\nECHO ''\nPING \"a b\"\nPING\n", "\"\\x00\xff\"\n\"\"\na b\n+PONG\r\n"},
+    {"GET a\x01\nECHO still here\nECHO still-here\n",
+     "INVALID control character outside quotes, write it as \"\\xHH\"\n"
+     "INVALID wrong number of arguments for 'echo' command; usage: ECHO message\n"
+     "still-here\n"},
+    {"EXIT x\nQUIT\nPING\n",
+     "INVALID wrong number of arguments for 'exit' command; usage: EXIT\nOK\n"},
+    {"PUT /x HTTP/1.1\r\nHost: localhost\r\n\r\nPUT pwn 1\n", ""},
+    {"PUT a 1\nPOST / HTTP/1.1\r\nHost: x\r\n\r\nPUT a 2\n", "OK\n"},
+    {"HELP get\nHELP nonsense\n",
+     "LIST 1\nGET key - Gives the value of key.\nINVALID unknown command 'nonsense'\n"},
+};
+
+}  // namespace
+
+TEST_CASE("a dialogue has its bytes exactly, for all ways to cut a short one") {
+    for (const auto& [sent, expected] : short_dialogues) {
+        CAPTURE(sent);
+        REQUIRE(sent.size() <= 16);
+        for (std::uint32_t cuts = 0; cuts < (1U << (sent.size() - 1)); ++cuts) {
+            std::vector<std::string> pieces(1);
+            for (std::size_t i = 0; i < sent.size(); ++i) {
+                pieces.back() += sent[i];
+                if (i + 1 < sent.size() && (cuts >> i & 1) != 0) {
+                    pieces.emplace_back();
+                }
+            }
+            REQUIRE(replies_to(pieces) == expected);
+        }
+    }
+}
+
+TEST_CASE("a dialogue has its bytes exactly, for every cut and for single bytes") {
+    for (const auto& [sent, expected] : long_dialogues) {
+        CAPTURE(sent);
+        CHECK(replies_to(sent) == expected);
+        for (std::size_t cut = 1; cut < sent.size(); ++cut) {
+            REQUIRE(replies_to({sent.substr(0, cut), sent.substr(cut)}) == expected);
+        }
+        std::vector<std::string> bytes;
+        for (const char c : sent) {
+            bytes.emplace_back(1, c);
+        }
+        CHECK(replies_to(bytes) == expected);
+    }
+}
+
+TEST_CASE("a value keeps its bytes through store and replies") {
+    CHECK(replies_to("PUT k \"\\r\\n+OK\\x1b\\\"\"\nGET k\n") == "OK\n\"\\r\\n+OK\\x1b\\\"\"\n");
+}
+
+TEST_CASE("a line over the limit ends the conversation, and its tail is not executed") {
+    const limits lim;
+    const std::string longest = "ECHO " + std::string(lim.line_bytes_max - 5, 'x');
+    CHECK(replies_to(longest + "\nPING\n").ends_with("x\n+PONG\r\n"));
+    CHECK(replies_to(longest + "\r\nPING\n").ends_with("x\n+PONG\r\n"));
+    CHECK(
+        replies_to(longest + "x\nPUT other 1\n") ==
+        "INVALID Protocol error: too big inline request\n");
+    CHECK(
+        replies_to({longest + "x", "\nPUT other 1\n"}) ==
+        "INVALID Protocol error: too big inline request\n");
+}
+
+TEST_CASE("keys and values over their limits are refused with what to do") {
+    test::fixture f;
+    f.lim.key_bytes_max = 4;
+    f.lim.value_bytes_max = 5;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "PUT 12345 v\nPUT 1234 123456\nPUT 1234 12345\nGET 12345\nDBSIZE\n");
+    CHECK(
+        test::take_turns(talk, f.now) ==
+        "ERROR ERR key of 5 bytes is over the limit of 4 bytes (--max-key)\n"
+        "ERROR ERR value of 6 bytes is over the limit of 5 bytes (--max-value)\n"
+        "OK\nNOT_FOUND\n1\n");
+}
+
+TEST_CASE("a full store refuses with OOM and goes on") {
+    test::fixture f;
+    store small(*std::pmr::new_delete_resource(), 4 * KiB, 1);
+    engine run(small, f.lim);
+    conversation talk(run, f.lim);
+    test::append(talk, "PUT a 1\nPUT b " + std::string(8000, 'x') + "\nGET a\nGET b\n");
+    CHECK(
+        test::take_turns(talk, f.now) ==
+        "OK\nERROR OOM command not allowed when used memory > 'maxmemory'.\n1\nNOT_FOUND\n");
+}
+
+TEST_CASE("a turn ends after its share of requests, and the rest follows") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    std::string script;
+    for (std::size_t i = 0; i < f.lim.turn_requests_max + 50; ++i) {
+        script += "PING\n";
+    }
+    test::append(talk, script);
+    talk.receive(f.now);
+    CHECK(talk.output().size() == 7 * f.lim.turn_requests_max);
+    CHECK(talk.backlog());
+    talk.receive(f.now);
+    CHECK(talk.output().size() == 7 * (f.lim.turn_requests_max + 50));
+    CHECK_FALSE(talk.backlog());
+}
+
+TEST_CASE("a turn ends after its share of output") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "PUT k " + std::string(40'000, 'x') + "\n");
+    test::take_turns(talk, f.now);
+    test::append(talk, "GET k\nGET k\nGET k\nGET k\n");
+    talk.receive(f.now);
+    CHECK(talk.output().size() == 2 * 40'001);
+    CHECK(talk.backlog());
+}
+
+TEST_CASE("the input buffer grows while it is filled and shrinks when little arrives") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    CHECK(talk.input().capacity() == f.lim.input_bytes_initial);
+    const auto fill = [&] {
+        auto& input = talk.input();
+        while (input.size() < input.capacity()) {
+            input.append('\n');
+        }
+        test::take_turns(talk, f.now);
+    };
+    for (int i = 0; i < 20; ++i) {
+        fill();
+    }
+    CHECK(talk.input().capacity() == f.lim.input_bytes_steady);
+    test::append(talk, "ECHO " + std::string(60'000, 'x') + "\n");
+    test::take_turns(talk, f.now);
+    CHECK(talk.input().capacity() <= f.lim.input_bytes_steady);
+    for (int i = 0; i < 1000; ++i) {
+        test::append(talk, "PING\n");
+        test::take_turns(talk, f.now);
+    }
+    CHECK(talk.input().capacity() == f.lim.input_bytes_initial);
+}
+
+TEST_CASE("INFO has the fields that programs read, by section") {
+    test::fixture f;
+    f.run.facts = {42, 9090, time_point{}};
+    f.now = time_point{} + std::chrono::seconds(7);
+    conversation talk(f.run, f.lim);
+    test::append(talk, "PUT a 1\nGET a\nGET b\nINFO\n");
+    const auto all = test::take_turns(talk, f.now);
+    CHECK(all.find("\nprocess_id:42\n") != all.npos);
+    CHECK(all.find("\nuptime_in_seconds:7\n") != all.npos);
+    CHECK(all.find("\nconnected_clients:0\n") != all.npos);
+    CHECK(all.find("\nused_memory:" + std::to_string(f.db.bytes_used()) + "\n") != all.npos);
+    CHECK(all.find("\ntotal_commands_processed:4\n") != all.npos);
+    CHECK(all.find("\nkeyspace_hits:1\n") != all.npos);
+    CHECK(all.find("\nkeyspace_misses:1\n") != all.npos);
+    test::append(talk, "INFO stats\nINFO nonsense\n");
+    const auto stats = test::take_turns(talk, f.now);
+    CHECK(stats.starts_with("LIST 6\n# Stats\n"));
+    CHECK(stats.ends_with("\nLIST 0\n"));
+}
+
+TEST_CASE("whichever allocation of a conversation fails, the store keeps what it had") {
+    using mode = test::failing_resource::mode;
+    const auto how = GENERATE(mode::once, mode::from_then_on);
+    std::string script = "PUT a 1\nDEL b\nECHO " + std::string(20'000, 'x') + "\nGET a\n";
+    bool completed = false;
+    for (std::uint64_t number = 1; !completed; ++number) {
+        test::fixture f;
+        test::failing_resource memory;
+        memory.fail_at(number, how);
+        try {
+            conversation talk(f.run, f.lim, memory);
+            test::append(talk, script);
+            const auto replies = test::take_turns(talk, f.now);
+            completed = !memory.has_failed();
+            CHECK(replies == "OK\nNOT_FOUND\n" + std::string(20'000, 'x') + "\n1\n");
+        } catch (const std::bad_alloc&) {
+            CHECK(memory.has_failed());
+        }
+        CHECK(memory.bytes_held() == 0);
+        const auto stored = f.db.get("a", f.now);
+        CHECK((!stored || *stored == "1"));
+        REQUIRE(number < 100);
+    }
+}

@@ -1,0 +1,139 @@
+"""Starts the real programs and talks to them over real sockets. Standard library only."""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+BIN = Path(os.environ.get("BUTTERDB_BIN", "build/release")).resolve()
+TIMEOUT = 60  # seconds; for what should be there at once, on a busy machine under a sanitizer
+
+
+def program(name):
+    return str(BIN / name)
+
+
+def clean_environment(**more):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("BUTTERDB_")}
+    return {**kept, **more}
+
+
+class Server:
+    """A butterdb on a port that the kernel chose. Stops with the `with` block."""
+
+    def __init__(self, *options, env=None, port=0):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [program("butterdb"), "--port", str(port), *options],
+            stdout=subprocess.PIPE, stderr=self.log, env=env or clean_environment())
+        self.addresses = []
+        self.port = None
+        self._wait_until_it_listens()
+
+    def _wait_until_it_listens(self):
+        # The addresses are printed together, once all of them listen.
+        out = self.process.stdout.fileno()
+        text = b""
+        while not text.endswith(b"\n"):
+            if not select.select([out], [], [], TIMEOUT)[0]:
+                raise AssertionError("the server says nothing")
+            chunk = os.read(out, 65536)
+            if not chunk:
+                raise AssertionError("the server did not start: " + self.stderr())
+            text += chunk
+        for line in text.decode().splitlines():
+            name = re.fullmatch(r"listening on (.+)", line).group(1)
+            self.addresses.append(name)
+            if not name.startswith("unix:"):
+                self.port = int(name.rsplit(":", 1)[1])
+
+    def stderr(self):
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def connect(self, host="127.0.0.1"):
+        return Connection(socket.create_connection((host, self.port), TIMEOUT))
+
+    def info(self, field):
+        with self.connect() as c:
+            text = c.exchange(b"INFO\nEXIT\n").decode()
+        return re.search(rf"^{field}:(.*)$", text, re.M).group(1)
+
+    def stop(self, how=signal.SIGTERM):
+        """Gives the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(TIMEOUT)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        status = self.stop()
+        text = self.stderr()
+        self.log.close()
+        if failed is None and (status != 0 or "runtime error" in text or "Sanitizer" in text):
+            raise AssertionError(f"the server ended with {status}: {text}")
+
+
+class Connection:
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(TIMEOUT)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) \
+            if sock.family != socket.AF_UNIX else None
+        self.buffer = b""
+
+    def send(self, data):
+        self.sock.sendall(data)
+        return self
+
+    def line(self):
+        while b"\n" not in self.buffer:
+            chunk = self.sock.recv(65536)
+            if not chunk:
+                raise AssertionError(f"closed in mid-line: {self.buffer!r}")
+            self.buffer += chunk
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line
+
+    def ask(self, request):
+        return self.send(request + b"\n").line()
+
+    def rest(self):
+        """Everything until the server closes."""
+        parts = [self.buffer]
+        while chunk := self.sock.recv(65536):
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def exchange(self, data):
+        return self.send(data).rest()
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def run(name, *arguments, stdin=b"", env=None, timeout=TIMEOUT):
+    return subprocess.run(
+        [program(name), *map(str, arguments)], input=stdin, capture_output=True,
+        env=env or clean_environment(), timeout=timeout)
+
+
+def main():
+    unittest.main(verbosity=2)

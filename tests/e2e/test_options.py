@@ -1,0 +1,123 @@
+"""Options of the server: command line, environment, file; what is wrong is said in one line."""
+
+import os
+import socket
+import tempfile
+import unittest
+
+from harness import Server, clean_environment, main, run
+
+
+class Wrong(unittest.TestCase):
+    def refused(self, status, *arguments, env=None):
+        done = run("butterdb", *arguments, env=env)
+        self.assertEqual(done.returncode, status, done)
+        self.assertEqual(done.stdout, b"")
+        lines = done.stderr.decode().splitlines()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertTrue(lines[0].startswith("butterdb: "), lines)
+        return lines[0]
+
+    def test_values(self):
+        for arguments in (
+                ["--port", "-1"], ["--port", "65536"], ["--port", "abc"], ["--port", ""],
+                ["--port"], ["--max-memory", "1gbx"], ["--max-memory", "-1"],
+                ["--max-memory", "99999999999999999999"], ["--max-memory", "20000000TiB"],
+                ["--max-memory", "0"], ["--max-memory", ""], ["--max-clients", "0"],
+                ["--max-key", "0"], ["--max-value", "1TiB"], ["--idle-timeout", "-1"],
+                ["--log-level", "loud"], ["--nonsense"], ["stray"],
+                ["--port", "1", "--port", "2"]):
+            with self.subTest(arguments):
+                self.refused(2, *arguments)
+
+    def test_environment(self):
+        self.assertIn("port", self.refused(2, env=clean_environment(BUTTERDB_PORT="x")))
+
+    def test_addresses(self):
+        self.assertIn("not an IP address", self.refused(1, "--port", 0, "--bind", "nowhere"))
+        self.refused(1, "--port", 0, "--bind", "192.0.2.1")
+        self.refused(1, "--port", 0, "--unix-socket", "/nonexistent/folder/socket")
+        self.refused(1, "--port", 0, "--unix-socket", "/" + "x" * 200)
+        with tempfile.NamedTemporaryFile() as file:
+            self.assertIn("no socket", self.refused(1, "--port", 0, "--unix-socket", file.name))
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            line = self.refused(1, "--port", taken.getsockname()[1])
+            self.assertIn("--port", line)
+
+    def test_files(self):
+        self.refused(1, "--config", "/nonexistent")
+        self.refused(1, env=clean_environment(BUTTERDB_CONFIG="/nonexistent"))
+        with tempfile.TemporaryDirectory() as folder:
+            self.refused(1, "--config", folder)
+            path = os.path.join(folder, "butterdb.conf")
+            for text in ("prot = 1\n", "port = x\n", "[section]\nport = 1\n", "port\n"):
+                with self.subTest(text):
+                    with open(path, "w") as file:
+                        file.write(text)
+                    self.refused(2, "--config", path)
+
+
+class Right(unittest.TestCase):
+    def config(self, *arguments, **env):
+        done = run("butterdb", "--print-config", *arguments, env=clean_environment(**env))
+        self.assertEqual(done.returncode, 0, done)
+        return dict(line.split(" = ") for line in done.stdout.decode().splitlines()
+                    if not line.startswith("#"))
+
+    def test_sizes(self):
+        for text, shown in (
+                ("64MiB", "64MiB"), ("64mb", "64MiB"), ("65536", "64KiB"), ("1GiB", "1GiB"),
+                ("1000", "1000"), ("2 GiB", "2GiB")):
+            self.assertEqual(self.config("--max-memory", text)["max-memory"], shown)
+
+    def test_command_line_beats_environment_beats_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("port = 1001\nmax-clients = 1001\nmax-key = 1KiB\n# comment\n")
+            file.flush()
+            seen = self.config(
+                "--config", file.name, "--port", "1003",
+                BUTTERDB_PORT="1002", BUTTERDB_MAX_CLIENTS="1002")
+            self.assertEqual(seen["port"], "1003")
+            self.assertEqual(seen["max-clients"], "1002")
+            self.assertEqual(seen["max-key"], "1KiB")
+            self.assertEqual(self.config(BUTTERDB_CONFIG=file.name)["port"], "1001")
+
+    def test_printed_configuration_gives_itself_again(self):
+        arguments = ["--port", 0, "--bind", "127.0.0.1", "--bind", "127.0.0.2", "--max-memory",
+                     "100MiB", "--idle-timeout", 7, "--log-level", "debug"]
+        first = run("butterdb", "--print-config", *arguments).stdout
+        for text in (first, run("butterdb", "--print-config").stdout):
+            with tempfile.NamedTemporaryFile("wb") as file:
+                file.write(text)
+                file.flush()
+                again = run("butterdb", "--config", file.name, "--print-config")
+                self.assertEqual(again.stdout, text, again)
+        with tempfile.NamedTemporaryFile("wb") as file:
+            file.write(first)
+            file.flush()
+            with Server("--config", file.name) as server:
+                self.assertEqual(
+                    server.addresses,
+                    [f"127.0.0.1:{server.port}", f"127.0.0.2:{server.port}"])
+
+    def test_limits_take_effect(self):
+        with Server("--max-key", "3", "--max-value", "4", "--max-memory", "64KiB") as server:
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"PUT abc 1234"), b"OK")
+                self.assertIn(b"--max-key", c.ask(b"PUT abcd 1"))
+                self.assertIn(b"--max-value", c.ask(b"PUT abc 12345"))
+                for number in range(1000):
+                    reply = c.ask(b"PUT %d v" % number)
+                self.assertTrue(reply.startswith(b"ERROR OOM "), reply)
+                self.assertEqual(c.ask(b"GET abc"), b"1234")
+
+    def test_help_and_version(self):
+        for name in ("butterdb", "butterdb-client", "butterdb-bench"):
+            self.assertIn(b"--port", run(name, "--help").stdout)
+            self.assertRegex(run(name, "--version").stdout, rb"^" + name.encode() + rb" \d+\.\d+")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The server over real sockets: transcripts, addresses, limits, signals."""
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import unittest
+
+from harness import TIMEOUT, Connection, Server, main
+
+TRANSCRIPT = b"PUT name samarth\nGET name\nDEL name\nEXIT\n"
+REPLIES = b"OK\nsamarth\nDELETED\n"
+
+
+class Transcript(unittest.TestCase):
+    def test_in_one_packet(self):
+        with Server() as server, server.connect() as c:
+            self.assertEqual(c.exchange(TRANSCRIPT), REPLIES)
+
+    def test_one_byte_per_packet(self):
+        with Server() as server, server.connect() as c:
+            for byte in TRANSCRIPT:
+                c.send(bytes([byte]))
+            self.assertEqual(c.rest(), REPLIES)
+
+    def test_with_crlf(self):
+        with Server() as server, server.connect() as c:
+            self.assertEqual(c.exchange(TRANSCRIPT.replace(b"\n", b"\r\n")), REPLIES)
+
+    def test_line_by_line(self):
+        with Server() as server, server.connect() as c:
+            self.assertEqual(c.ask(b"PUT name samarth"), b"OK")
+            self.assertEqual(c.ask(b"GET name"), b"samarth")
+            self.assertEqual(c.ask(b"DEL name"), b"DELETED")
+            self.assertEqual(c.exchange(b"EXIT\n"), b"")
+
+    @unittest.skipUnless(shutil.which("nc"), "nc is not installed (tools/setup installs it)")
+    def test_through_nc(self):
+        with Server() as server:
+            done = subprocess.run(
+                ["nc", "localhost", str(server.port)], input=TRANSCRIPT, capture_output=True,
+                timeout=TIMEOUT)
+            self.assertEqual(done.stdout, REPLIES)
+
+    def test_half_closed_client_gets_its_replies(self):
+        with Server() as server, server.connect() as c:
+            c.send(b"PUT a 1\nGET a\nPUT a 2")
+            c.sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(c.rest(), b"OK\n1\n")
+            with server.connect() as other:
+                self.assertEqual(other.ask(b"GET a"), b"1")
+
+    def test_error_line_arrives_although_input_is_unread(self):
+        with Server() as server, server.connect() as c:
+            c.send(b'GET "a\n' + b"PUT other 1\n" * 2000)
+            self.assertEqual(
+                c.rest(), b"INVALID Protocol error: unbalanced quotes in request\n")
+            with server.connect() as other:
+                self.assertEqual(other.ask(b"GET other"), b"NOT_FOUND")
+
+    def test_http_is_hung_up_on_and_runs_nothing(self):
+        with Server() as server:
+            for request in (
+                    b"PUT /x HTTP/1.1\r\nHost: localhost\r\n\r\nPUT pwn 1\n",
+                    b"POST / HTTP/1.1\r\n\r\nPUT pwn 1\n",
+                    b"\x16\x03\x01\x02\x00\nPUT pwn 1\n"):
+                with server.connect() as c:
+                    self.assertEqual(c.exchange(request), b"")
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"DBSIZE"), b"0")
+            self.assertEqual(server.stderr().count("another protocol"), 1)
+
+
+class Clients(unittest.TestCase):
+    def test_64_at_once_are_all_served(self):
+        with Server() as server:
+            clients = [server.connect() for _ in range(64)]
+            for number, c in enumerate(clients):
+                c.send(b"PUT k%d v%d\nGET k%d\n" % (number, number, number))
+            for number, c in enumerate(clients):
+                self.assertEqual(c.line(), b"OK")
+                self.assertEqual(c.line(), b"v%d" % number)
+                c.close()
+
+    def test_one_that_stops_in_mid_line_disturbs_nobody(self):
+        with Server() as server, server.connect() as stopped:
+            stopped.send(b"PUT half")
+            for number in range(100):
+                with server.connect() as c:
+                    self.assertEqual(c.ask(b"PUT k%d v" % number), b"OK")
+            self.assertEqual(stopped.ask(b" way"), b"OK")
+
+    def test_one_that_never_reads_disturbs_nobody(self):
+        with Server() as server, server.connect() as c:
+            c.ask(b"PUT big " + b"x" * 60_000)
+            with server.connect() as deaf:
+                deaf.sock.setblocking(False)
+                sent = 0
+                try:
+                    for _ in range(20_000):
+                        sent += deaf.sock.send(b"GET big\n" * 100)
+                except BlockingIOError:
+                    pass
+                for _ in range(100):
+                    self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_over_the_limit_is_told_so(self):
+        with Server("--max-clients", "2") as server:
+            first, second = server.connect(), server.connect()
+            self.assertEqual(first.ask(b"PING"), b"+PONG\r")
+            self.assertEqual(second.ask(b"PING"), b"+PONG\r")
+            with server.connect() as third:
+                self.assertEqual(third.rest(), b"-ERR max number of clients reached\r\n")
+            self.assertEqual(first.ask(b"DBSIZE"), b"0")
+            self.assertEqual(second.exchange(b"EXIT\n"), b"")
+            second.close()
+            first.send(b"INFO\n")
+            while not first.line().startswith(b"rejected_connections:1"):
+                pass
+            first.close()
+
+    def test_idle_one_is_closed_and_active_one_is_not(self):
+        with Server("--idle-timeout", "1") as server:
+            with server.connect() as idle, server.connect() as active:
+                idle.sock.setblocking(False)
+                closed = False
+                while not closed:
+                    self.assertEqual(active.ask(b"PING"), b"+PONG\r")
+                    try:
+                        closed = idle.sock.recv(1) == b""
+                    except BlockingIOError:
+                        pass
+                self.assertEqual(active.ask(b"PING"), b"+PONG\r")
+
+    def test_out_of_descriptors_it_goes_on_and_recovers(self):
+        with Server("--log-level", "warning") as server:
+            first = server.connect()
+            self.assertEqual(first.ask(b"PING"), b"+PONG\r")
+            used = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+            _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 1, hard))
+            second = server.connect()
+            self.assertEqual(second.ask(b"PING"), b"+PONG\r")
+            waiting = server.connect()  # the kernel holds it, the server cannot take it
+            waiting.send(b"ECHO served-late\n")
+            self.assertEqual(first.ask(b"PING"), b"+PONG\r")
+            second.close()
+            self.assertEqual(waiting.line(), b"served-late")
+            self.assertEqual(server.stderr().count("cannot accept"), 1)
+            first.close()
+            waiting.close()
+
+
+class Addresses(unittest.TestCase):
+    def test_one_port_for_ipv4_and_ipv6(self):
+        with Server() as server:
+            self.assertIn(f"127.0.0.1:{server.port}", server.addresses)
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"PUT a 1"), b"OK")
+            if f"[::1]:{server.port}" in server.addresses:
+                with server.connect("::1") as c:
+                    self.assertEqual(c.ask(b"GET a"), b"1")
+            self.assertEqual(server.info("tcp_port"), str(server.port))
+
+    def test_bind_may_repeat(self):
+        with Server("--bind", "127.0.0.1", "--bind", "127.0.0.2") as server:
+            self.assertEqual(
+                server.addresses, [f"127.0.0.1:{server.port}", f"127.0.0.2:{server.port}"])
+            with server.connect("127.0.0.2") as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_unix_socket_is_private_and_goes_at_the_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/butterdb.sock"
+            for _ in range(2):
+                with Server("--unix-socket", path) as server:
+                    self.assertIn(f"unix:{path}", server.addresses)
+                    self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+                    sock = socket.socket(socket.AF_UNIX)
+                    sock.connect(path)
+                    with Connection(sock) as c:
+                        self.assertEqual(c.exchange(TRANSCRIPT), REPLIES)
+                self.assertFalse(os.path.exists(path))
+
+    def test_stale_unix_socket_is_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/butterdb.sock"
+            old = Server("--unix-socket", path)
+            self.assertEqual(old.stop(signal.SIGKILL), -signal.SIGKILL)
+            self.assertTrue(os.path.exists(path))
+            old.log.close()
+            with Server("--unix-socket", path):
+                pass
+
+
+class Signals(unittest.TestCase):
+    def test_each_ends_it_with_status_0(self):
+        for how in (signal.SIGTERM, signal.SIGINT):
+            with Server() as server, server.connect() as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                self.assertEqual(server.stop(how), 0)
+                self.assertEqual(c.rest(), b"")
+
+    def test_what_was_received_is_answered_before_the_end(self):
+        for _ in range(20):
+            with Server() as server, server.connect() as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                c.send(b"PUT a 1\n" * 1000)
+                server.process.send_signal(signal.SIGTERM)
+                replies = c.rest()
+                self.assertEqual(replies, b"OK\n" * (len(replies) // 3))
+                self.assertEqual(server.stop(), 0)
+
+    def test_the_second_one_ends_it_at_once(self):
+        server = Server()
+        with server.connect() as deaf:
+            deaf.ask(b"PUT big " + b"x" * 60_000)
+            deaf.send(b"GET big\n" * 1000)
+            deaf.line()  # its session now waits for a reader
+            server.process.send_signal(signal.SIGTERM)
+            while "stopping" not in server.stderr():
+                pass
+            self.assertEqual(server.stop(signal.SIGTERM), 1)
+            server.log.close()
+
+
+if __name__ == "__main__":
+    main()

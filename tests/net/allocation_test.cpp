@@ -1,0 +1,74 @@
+// Counts the allocations of the whole process, so it has an executable of its own.
+
+#include "support/catch.hpp"
+#include "support/counting_new.hpp"
+#include "support/talk.hpp"
+#include <butterdb/net/session.hpp>
+
+#include <asio/co_spawn.hpp>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <exception>
+#include <string>
+
+using namespace butterdb;
+
+namespace {
+
+struct silent_watch {
+    void expect_within(steady::duration) {}
+};
+
+struct socket_pair {
+    explicit socket_pair(asio::io_context& io) : server(io), peer(io) {
+        std::array<int, 2> ends{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) == 0);
+        const asio::generic::stream_protocol protocol(AF_UNIX, 0);
+        server.assign(protocol, ends[0]);
+        peer.assign(protocol, ends[1]);
+        server.non_blocking(true);
+    }
+
+    stream_socket server;
+    stream_socket peer;
+};
+
+}  // namespace
+
+TEST_CASE("a request in steady state allocates nothing, from socket to socket") {
+    test::fixture f;
+    asio::io_context io(1);
+    socket_pair sockets(io);
+    silent_watch watch;
+    conversation talk(f.run, f.lim);
+    asio::co_spawn(
+        io,
+        serve(sockets.server, talk, f.lim, watch, [] { return time_point{}; }),
+        [](const std::exception_ptr&) {});
+
+    std::string requests = "PUT key value\n";
+    for (int i = 0; i < 15; ++i) {
+        requests += "GET key\n";
+    }
+    std::array<char, 256> replies{};
+    const auto round = [&] {
+        sockets.peer.write_some(asio::buffer(requests));
+        io.poll();
+        return sockets.peer.read_some(asio::buffer(replies));
+    };
+    for (int i = 0; i < 100; ++i) {
+        round();
+    }
+    const auto before = test::allocations();
+    std::size_t bytes = 0;
+    for (int i = 0; i < 1000; ++i) {
+        bytes += round();
+    }
+    CHECK(bytes == 1000 * (3 + 15 * 6));
+    CHECK(test::allocations() == before);
+
+    sockets.peer.close();
+    io.run();
+}

@@ -1,0 +1,85 @@
+#include "support/catch.hpp"
+#include <butterdb/protocol/reply.hpp>
+#include <butterdb/protocol/reply_reader.hpp>
+
+#include <limits>
+#include <string>
+
+using namespace butterdb;
+
+namespace {
+
+template <typename Write>
+std::string written(Write write) {
+    flat_buffer out;
+    reply_writer replies(out);
+    write(replies);
+    return std::string(out.view());
+}
+
+}  // namespace
+
+TEST_CASE("replies are written in the text dialect") {
+    using w = reply_writer;
+    CHECK(written([](w& r) { r.status("OK"); }) == "OK\n");
+    CHECK(written([](w& r) { r.integer(-7); }) == "-7\n");
+    CHECK(written([](w& r) {
+              r.integer(std::numeric_limits<std::int64_t>::min());
+          }) == "-9223372036854775808\n");
+    CHECK(written([](w& r) { r.bulk("a b"); }) == "a b\n");
+    CHECK(written([](w& r) { r.bulk("LIST 1"); }) == "\"LIST 1\"\n");
+    CHECK(written([](w& r) { r.null(); }) == "NOT_FOUND\n");
+    CHECK(written([](w& r) { r.array(2); }) == "LIST 2\n");
+    CHECK(written([](w& r) { r.text("# A\nb:1\n\n"); }) == "LIST 3\n# A\nb:1\n\n");
+    CHECK(written([](w& r) { r.deleted(1, 1); }) == "DELETED\n");
+    CHECK(written([](w& r) { r.deleted(0, 1); }) == "NOT_FOUND\n");
+    CHECK(written([](w& r) { r.deleted(1, 2); }) == "1\n");
+    CHECK(written([](w& r) { r.pong(); }) == "+PONG\r\n");
+    CHECK(written([](w& r) { r.farewell(); }).empty());
+    CHECK(written([](w& r) {
+              r.failure({error::kind::form, "ERR", "syntax error"});
+          }) == "INVALID syntax error\n");
+    CHECK(written([](w& r) {
+              r.failure({error::kind::refused, "OOM", "full"});
+          }) == "ERROR OOM full\n");
+}
+
+TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {
+    const std::string replies = "OK\nLIST 2\na\nLIST 2\nb\nc\n\"x\\ny\"\nLIST 0\n+PONG\r\n";
+    const std::vector<std::size_t> sizes{3, 20, 7, 7, 7};
+    for (std::size_t step = 1; step <= replies.size(); ++step) {
+        std::string input;
+        std::size_t taken = 0;
+        std::vector<std::size_t> seen;
+        reply_reader reader;
+        for (std::size_t at = 0; at < replies.size(); at += step) {
+            input += replies.substr(at, step);
+            while (reader.look(std::string_view(input).substr(taken)) ==
+                   reply_reader::status::complete) {
+                seen.push_back(reader.size());
+                taken += reader.size();
+                reader.reset();
+            }
+        }
+        CHECK(seen == sizes);
+    }
+}
+
+TEST_CASE("the reader refuses lists that no server of ours sends") {
+    const std::string input = GENERATE(
+        "LIST 99999999999999999999\n",
+        "LIST -1\n",
+        "LIST x\n",
+        "LIST \n",
+        "LIST 1 \n",
+        "LIST 4294967296\nLIST 4294967296\n");
+    reply_reader reader;
+    CHECK(reader.look(input) == reply_reader::status::broken);
+}
+
+TEST_CASE("a refusal is told from a value") {
+    CHECK(reply_reader::is_failure("INVALID x\n"));
+    CHECK(reply_reader::is_failure("ERROR OOM x\n"));
+    CHECK_FALSE(reply_reader::is_failure("\"ERROR x\"\n"));
+    CHECK_FALSE(reply_reader::is_failure("ERRORS\n"));
+}

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+#include <new>
+
+namespace butterdb::test {
+
+/// Counts allocations and refuses the n-th: that one alone, or it and all that follow.
+class failing_resource final : public std::pmr::memory_resource {
+public:
+    enum class mode { once, from_then_on };
+
+    void fail_at(std::uint64_t number, mode how) {
+        seen_ = 0;
+        fail_at_ = number;
+        how_ = how;
+    }
+    void never_fail() { fail_at_ = 0; }
+
+    bool has_failed() const { return fail_at_ != 0 && seen_ >= fail_at_; }
+    std::uint64_t bytes_held() const { return held_; }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        ++seen_;
+        const bool refused =
+            fail_at_ != 0 && (how_ == mode::once ? seen_ == fail_at_ : seen_ >= fail_at_);
+        if (refused) {
+            throw std::bad_alloc();
+        }
+        void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        held_ += bytes;
+        return block;
+    }
+
+    void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+        std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+        held_ -= bytes;
+    }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    std::uint64_t seen_ = 0;
+    std::uint64_t fail_at_ = 0;
+    std::uint64_t held_ = 0;
+    mode how_ = mode::once;
+};
+
+}  // namespace butterdb::test

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <butterdb/conversation/conversation.hpp>
+
+#include <cstddef>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace butterdb::test {
+
+/// A store, an engine and one conversation, driven by bytes.
+struct fixture {
+    limits lim;
+    store db{*std::pmr::new_delete_resource(), 64 * MiB, 1};
+    engine run{db, lim};
+    time_point now{};
+};
+
+inline void append(conversation& talk, std::string_view bytes) {
+    talk.input().append(bytes);
+}
+
+/// Lets a conversation take its turns until it waits for input or is over; gives its output.
+inline std::string take_turns(conversation& talk, time_point now) {
+    std::string replies;
+    do {
+        talk.receive(now);
+        replies += talk.output();
+        talk.sent(talk.output().size());
+    } while (talk.backlog());
+    return replies;
+}
+
+/// Replies to a script that arrives in the given pieces, in a fresh store. What comes after the end
+/// of the conversation is not read, as in the session.
+inline std::string replies_to(const std::vector<std::string>& pieces) {
+    fixture f;
+    conversation talk(f.run, f.lim);
+    std::string replies;
+    for (const auto& piece : pieces) {
+        if (!talk.open()) {
+            break;
+        }
+        append(talk, piece);
+        replies += take_turns(talk, f.now);
+    }
+    return replies;
+}
+
+inline std::string replies_to(const std::string& script) {
+    return replies_to(std::vector<std::string>{script});
+}
+
+}  // namespace butterdb::test
