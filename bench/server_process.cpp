@@ -18,8 +18,6 @@
 #include <string_view>
 #include <system_error>
 
-extern char** environ;
-
 namespace butterdb::bench {
 
 namespace {
@@ -105,20 +103,21 @@ std::optional<process_usage> usage_of(std::int64_t process_id) {
     }
     // Behind the program's name in parentheses: state, then numbers; utime and stime are the 12th
     // and 13th fields from there (proc(5)).
-    std::array<std::uint64_t, 2> ticks{};
+    std::uint64_t user_ticks = 0;
+    std::uint64_t system_ticks = 0;
     const auto rest = line.substr(line.rfind(')') + 1);
     if (std::sscanf(
             rest.c_str(),
             " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-            &ticks[0],
-            &ticks[1]) != 2) {
+            &user_ticks,
+            &system_ticks) != 2) {
         return std::nullopt;
     }
     std::uint64_t pages = 0;
     std::ifstream(folder + "/statm") >> pages >> pages;
     const auto per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
     return process_usage{
-        std::chrono::duration<double>(static_cast<double>(ticks[0] + ticks[1]) / per_second),
+        std::chrono::duration<double>(static_cast<double>(user_ticks + system_ticks) / per_second),
         pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
 }
 

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -43,9 +44,9 @@ time_point wall_clock() {
 }
 
 std::string name_of(const asio::ip::tcp::endpoint& where) {
-    const auto address = where.address().to_string();
-    const auto port = ":" + std::to_string(where.port());
-    return where.address().is_v6() ? "[" + address + "]" + port : address + port;
+    std::ostringstream name;
+    name << where;  // brackets around IPv6
+    return name.str();
 }
 
 // IPv6 may be switched off.

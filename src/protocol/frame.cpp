@@ -37,7 +37,7 @@ frame read_line(
             return {
                 frame::kind::malformed,
                 size,
-                "control character outside quotes, write it as \"\\xHH\""};
+                R"(control character outside quotes, write it as "\xHH")"};
         case line_fault::unbalanced_quotes:
             return {frame::kind::broken, size, "Protocol error: unbalanced quotes in request"};
         case line_fault::too_many_arguments:

@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 BIN = Path(os.environ.get("BUTTERDB_BIN", "build/release")).resolve()
+SANITIZED = os.environ.get("BUTTERDB_BUILD_TYPE") == "Sanitize"
 TIMEOUT = 60  # seconds; for what should be there at once, on a busy machine under a sanitizer
 
 
@@ -68,6 +69,10 @@ class Server:
         """Gives the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
+        return self.wait()
+
+    def wait(self):
+        """Gives the exit status of a server that has been told to end."""
         try:
             return self.process.wait(TIMEOUT)
         finally:

@@ -68,6 +68,10 @@ int line_client::run(awaitable<> task) {
     std::exception_ptr failure;
     asio::co_spawn(io_, std::move(task), [&](const std::exception_ptr& why) {
         failure = why;
+        server_.close();
+        if (stop_reading_) {
+            stop_reading_();
+        }
         timeouts_.stop();
     });
     io_.run();
@@ -197,7 +201,7 @@ awaitable<> line_client::send_lines(int descriptor) {
         const auto count = co_await input.async_read_some(room, into(ec));
         text.commit(count);
         queue_whole_lines(text, ec == asio::error::eof);
-        if (!awaited_.empty()) {
+        if (!server_.requests().empty()) {
             server_.expect_reply();
         }
         const auto send_ec = co_await server_.send();
@@ -237,9 +241,6 @@ awaitable<> line_client::print_until_done() {
     }
     if (!(all_sent_ && awaited_.empty())) {
         lost(ec);
-    }
-    if (stop_reading_) {
-        stop_reading_();
     }
 }
 

@@ -23,7 +23,10 @@ struct error {
 template <typename T>
 class [[nodiscard]] result {
 public:
+    // Implicit: `return value;` and `return why;` are how a result is made.
+    // NOLINTNEXTLINE(google-explicit-constructor)
     result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
     result(butterdb::error why) : state_(std::in_place_index<1>, std::move(why)) {}
 
     bool has_value() const noexcept { return state_.index() == 0; }

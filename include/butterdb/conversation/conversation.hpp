@@ -64,7 +64,7 @@ private:
     client client_;
     ending ending_ = ending::none;
     bool backlog_ = false;
-    std::size_t arrived_ = 0;  // bytes of input when the last reading ended
+    std::size_t arrived_ = 0;      // bytes of input when the last reading ended
     unsigned small_receives_ = 0;  // in a row, see fit_input
 };
 

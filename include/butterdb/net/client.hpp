@@ -1,6 +1,7 @@
 #pragma once
 
 #include <butterdb/base/flat_buffer.hpp>
+#include <butterdb/base/limits.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/sweeper.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
@@ -65,7 +66,7 @@ public:
     void close();
 
 private:
-    static constexpr std::size_t receive_bytes = 16 * 1024;
+    static constexpr std::size_t receive_bytes = 16 * KiB;
 
     stream_socket socket_;
     steady::duration timeout_;
