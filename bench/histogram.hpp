@@ -7,7 +7,7 @@
 
 namespace butterdb::bench {
 
-/// Latencies in buckets whose width is at most 1/64 of their value: 26 KiB, whatever the count.
+/// Latencies in buckets whose width is at most 1/64 of their value: 17.5 KiB, whatever the count.
 ///
 ///     0 .. 127 ns              one bucket per nanosecond
 ///     2^k .. 2^(k+1) - 1 ns    64 buckets, for k from 7 up

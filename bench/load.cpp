@@ -3,6 +3,7 @@
 #include "server_process.hpp"
 
 #include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -12,6 +13,7 @@ namespace butterdb::bench {
 
 namespace {
 
+constexpr std::size_t send_first_bytes_max = 32 * KiB;
 constexpr auto progress_interval = std::chrono::milliseconds(250);
 
 // One test under way.
@@ -55,6 +57,7 @@ private:
 
         client connection;
         request_stream stream;
+        bool sending = false;
     };
 
     std::optional<process_usage> usage() const {
@@ -78,7 +81,8 @@ private:
     awaitable<> connect(load_client& who) {
         const auto ec = co_await who.connection.connect(endpoints_);
         if (ec) {
-            throw std::system_error(ec);
+            throw std::runtime_error(
+                "cannot connect to " + name_of(target_.where) + ": " + client::describe(ec));
         }
     }
 
@@ -101,12 +105,22 @@ private:
         }
     }
 
-    // Sends what is queued and takes the replies in; each latency counts from the common send.
+    // Sends what is queued and takes the replies in; each latency counts from the common send. A
+    // batch that may not fit into the kernel is sent while its first replies come in: a server that
+    // waits for its replies to be read takes no more requests.
     awaitable<asio::error_code> exchange(load_client& who, std::uint64_t due) {
         who.connection.expect_reply();
         const auto sent_at = steady::now();
-        auto ec = co_await who.connection.send();
+        asio::error_code ec;
+        if (who.connection.requests().size() > send_first_bytes_max) {
+            who.sending = true;
+            asio::co_spawn(
+                io_, send(who), [&who](const std::exception_ptr&) { who.sending = false; });
+        } else {
+            ec = co_await who.connection.send();
+        }
         while (!ec && due > 0) {
+            who.connection.expect_reply();
             ec = co_await who.connection.receive();
             const auto latency = steady::now() - sent_at;
             for (auto reply = who.connection.next_reply(); reply;
@@ -118,8 +132,17 @@ private:
                 }
             }
         }
+        if (ec) {
+            who.connection.close();
+        }
+        while (who.sending) {  // all is sent, but its coroutine has not heard of it yet
+            co_await asio::post(use_awaitable);
+        }
         co_return ec;
     }
+
+    // A failure is seen by the receiving side, too.
+    static awaitable<> send(load_client& who) { co_await who.connection.send(); }
 
     void count(outcome what, steady::duration latency) {
         ++result_.operations;
@@ -131,7 +154,7 @@ private:
     void note_lost(const asio::error_code& ec) {
         ++result_.connections_lost;
         if (result_.connection_failure.empty()) {
-            result_.connection_failure = ec.message();
+            result_.connection_failure = client::describe(ec);
         }
     }
 

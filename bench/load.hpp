@@ -33,7 +33,7 @@ struct measurement {
     std::string connection_failure;  ///< the first one; empty: none
     std::uint64_t connections_lost = 0;
     std::chrono::duration<double> elapsed{0};
-    histogram latency;  ///< of each request, from its own send to its own reply
+    histogram latency;  ///< of each request, from the send that carried it to its own reply
 
     // Of the server's process; nothing when it is not on this machine.
     std::optional<double> cpu_percent;  ///< of one core

@@ -2,6 +2,7 @@
 #include "options.hpp"
 #include "report.hpp"
 #include "server_process.hpp"
+#include <butterdb/net/platform.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -71,6 +72,7 @@ int run(options& asked) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     std::string help;
     try {
         auto asked = read_options(argc, argv, help);

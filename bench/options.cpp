@@ -95,10 +95,14 @@ std::vector<planned_test> make_plan(const raw_options& raw) {
 
 void add_server(CLI::App& app, options& asked, raw_options& raw) {
     auto& where = asked.server.where;
-    app.add_option("--host", where.host, "Server's name or address")->capture_default_str();
-    app.add_option("--port", where.port, "Server's port")->capture_default_str();
-    app.add_option("--unix-socket", where.unix_socket, "Server's unix socket")->type_name("PATH");
-    app.add_flag("--spawn", asked.spawn, "Start a butterdb for this run, and stop it at the end");
+    auto* const host = app.add_option("--host", where.host, "Server's name or address");
+    auto* const port = app.add_option("--port", where.port, "Server's port");
+    auto* const path = app.add_option("--unix-socket", where.unix_socket, "Server's unix socket");
+    host->capture_default_str();
+    port->capture_default_str();
+    path->type_name("PATH");
+    app.add_flag("--spawn", asked.spawn, "Start a butterdb for this run, and stop it at the end")
+        ->excludes(host, port, path);
     app.add_option("--timeout", raw.timeout_seconds, "Seconds to wait for a reply; 0: for ever")
         ->capture_default_str();
     app.add_option("--format", raw.format_name, "text, json or csv")

@@ -140,15 +140,12 @@ void print_csv(const std::vector<field>& fields, bool first) {
 
 }  // namespace
 
-void report::begin(const std::string& server) {
-    if (form_ == format::text) {
-        std::printf("ButterDB Benchmark Suite - %s\n", server.c_str());
-    } else if (form_ == format::json) {
+void report::add(const planned_test& planned, const measurement& measured) {
+    if (first_ && form_ == format::text) {
+        std::printf("ButterDB Benchmark Suite - %s\n", server_.c_str());
+    } else if (first_ && form_ == format::json) {
         std::printf("[\n");
     }
-}
-
-void report::add(const planned_test& planned, const measurement& measured) {
     switch (form_) {
         case format::text:
             add_text(planned, measured);
@@ -183,7 +180,7 @@ void report::add_text(const planned_test& planned, const measurement& measured) 
 }
 
 void report::end() {
-    if (form_ == format::json) {
+    if (form_ == format::json && !first_) {
         std::printf("\n]\n");
     }
     std::fflush(stdout);

@@ -13,7 +13,8 @@ class report {
 public:
     explicit report(format form) noexcept : form_(form) {}
 
-    void begin(const std::string& server);
+    /// Names the server. Nothing is written before the first measurement.
+    void begin(const std::string& server) { server_ = server; }
     void add(const planned_test& planned, const measurement& measured);
     void end();
 
@@ -21,6 +22,7 @@ private:
     void add_text(const planned_test& planned, const measurement& measured);
 
     format form_;
+    std::string server_;
     std::string last_title_;
     bool first_ = true;
 };

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace butterdb::bench {
 
@@ -92,6 +93,26 @@ std::uint16_t port_announced(int descriptor) {
     return port;
 }
 
+// The server that a signal must not leave behind; 0: none.
+volatile std::sig_atomic_t server_to_end = 0;
+
+void end_server_too(int signal) {
+    ::kill(server_to_end, SIGTERM);
+    ::_exit(128 + signal);
+}
+
+// The environment without what would configure the server.
+std::vector<char*> plain_environment() {
+    std::vector<char*> kept;
+    for (char** each = environ; *each != nullptr; ++each) {
+        if (!std::string_view(*each).starts_with("BUTTERDB_")) {
+            kept.push_back(*each);
+        }
+    }
+    kept.push_back(nullptr);
+    return kept;
+}
+
 }  // namespace
 
 std::optional<process_usage> usage_of(std::int64_t process_id) {
@@ -157,13 +178,14 @@ spawned_server::spawned_server() {
     ::posix_spawn_file_actions_addclose(&actions, pipe[1]);
     const char* const arguments[] = {
         program.c_str(), "--port", "0", "--bind", "127.0.0.1", "--log-level", "warning", nullptr};
+    const auto environment = plain_environment();
     const int failure = ::posix_spawnp(
         &process_,
         program.c_str(),
         &actions,
         nullptr,
         const_cast<char* const*>(arguments),
-        environ);
+        environment.data());
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(pipe[1]);
     if (failure != 0) {
@@ -171,13 +193,19 @@ spawned_server::spawned_server() {
         throw std::system_error(failure, std::generic_category(), "cannot start " + program);
     }
     port_ = port_announced(pipe[0]);
+    server_to_end = process_;
+    std::signal(SIGINT, end_server_too);
+    std::signal(SIGTERM, end_server_too);
     if (port_ == 0) {
+        ::kill(process_, SIGKILL);
         ::waitpid(process_, nullptr, 0);
         throw std::runtime_error(program + " did not start; run it by hand to see why");
     }
 }
 
 spawned_server::~spawned_server() {
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
     ::kill(process_, SIGTERM);
     ::waitpid(process_, nullptr, 0);
 }

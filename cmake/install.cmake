@@ -2,19 +2,21 @@ include(CMakePackageConfigHelpers)
 
 set(butterdb_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/butterdb")
 
-install(
-    TARGETS butterdb_core butterdb_net
-    EXPORT butterdbTargets
-    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+foreach(component IN ITEMS core net)
+    install(
+        TARGETS butterdb_${component}
+        EXPORT butterdb-${component}
+        ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+    install(
+        EXPORT butterdb-${component}
+        NAMESPACE butterdb::
+        DESTINATION "${butterdb_package_dir}")
+endforeach()
 install(
     DIRECTORY "${PROJECT_SOURCE_DIR}/include/butterdb" "${PROJECT_BINARY_DIR}/include/butterdb"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING
     PATTERN "*.hpp")
-install(
-    EXPORT butterdbTargets
-    NAMESPACE butterdb::
-    DESTINATION "${butterdb_package_dir}")
 configure_package_config_file(
     "${PROJECT_SOURCE_DIR}/cmake/butterdbConfig.cmake.in" butterdbConfig.cmake
     INSTALL_DESTINATION "${butterdb_package_dir}")

@@ -1,7 +1,6 @@
 #include "machine.hpp"
 
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,19 +49,6 @@ std::uint64_t memory_of_machine() {
     const auto pages = static_cast<std::uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 1L));
     const auto page_bytes = static_cast<std::uint64_t>(std::max(::sysconf(_SC_PAGESIZE), 1L));
     return std::min(pages * page_bytes, limit_of_control_group());
-}
-
-std::size_t raise_descriptor_limit() {
-    rlimit descriptors{};
-    if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
-        throw std::system_error(errno, std::generic_category(), "getrlimit");
-    }
-    const auto before = descriptors.rlim_cur;
-    descriptors.rlim_cur = descriptors.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
-        return before;
-    }
-    return descriptors.rlim_cur;
 }
 
 std::uint64_t random_seed() {

@@ -3,6 +3,7 @@
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/log.hpp>
+#include <butterdb/net/platform.hpp>
 #include <butterdb/net/server.hpp>
 #include <butterdb/store/store.hpp>
 
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -72,8 +72,7 @@ void run(const options& asked) {
 
     db.facts.process_id = ::getpid();
     db.facts.tcp_port = serving.tcp_port();
-    db.facts.started =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    db.facts.started = wall_clock();
     for (const auto& address : serving.addresses()) {
         std::printf("listening on %s\n", address.c_str());
     }

@@ -169,6 +169,7 @@ private:
         option("port", listen.port, "TCP port; 0 lets the kernel choose");
         option("bind", listen.addresses, "IP address to listen on, may repeat (default: loopback)")
             ->type_name("ADDRESS")
+            ->delimiter(',')
             ->default_str("");
         option("unix-socket", listen.unix_socket, "Listen on this unix socket too")
             ->type_name("PATH");

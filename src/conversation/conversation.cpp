@@ -39,6 +39,14 @@ void conversation::receive(time_point now) {
     }
 }
 
+// An idle connection keeps little: a large output buffer goes as soon as it is empty.
+void conversation::sent(std::size_t count) noexcept {
+    output_.consume(count);
+    if (output_.empty() && output_.capacity() > limits_.output_bytes_kept) {
+        output_.set_capacity(0);
+    }
+}
+
 // Executes one request; false when there is none, or the conversation is over.
 bool conversation::take_request(time_point now) {
     if (!open()) {
@@ -79,8 +87,8 @@ void conversation::answer(time_point now) {
         out.failure(why);
         return;
     }
-    engine_.execute(*request, client_, out, now);
-    if (client_.leaving) {
+    engine_.execute(*request, peer_, out, now);
+    if (peer_.leaving) {
         ending_ = ending::left;
     }
 }

@@ -21,7 +21,7 @@ error over_limit(std::string_view what, std::size_t size, std::size_t size_max, 
 
 }  // namespace
 
-void engine::execute(const command::any& request, client& who, reply_writer& out, time_point now) {
+void engine::execute(const command::any& request, peer& who, reply_writer& out, time_point now) {
     ++count.commands_processed;
     turn t{who, out, now};
     std::visit([&](const auto& each) { run(each, t); }, request);

@@ -11,7 +11,8 @@ std::string name_of(const server_address& where) {
     if (!where.unix_socket.empty()) {
         return "unix:" + where.unix_socket;
     }
-    return where.host + ":" + std::to_string(where.port);
+    const bool is_ipv6 = where.host.find(':') != std::string::npos;
+    return (is_ipv6 ? '[' + where.host + ']' : where.host) + ':' + std::to_string(where.port);
 }
 
 std::vector<stream_socket::endpoint_type> resolve(const server_address& where) {
@@ -27,8 +28,12 @@ std::vector<stream_socket::endpoint_type> resolve(const server_address& where) {
     return found;
 }
 
-client::client(asio::io_context& io, sweeper& timeouts, steady::duration timeout)
-    : socket_(io), timeout_(timeout), watch_(timeouts, socket_) {}
+client::client(
+    asio::io_context& io, sweeper& timeouts, steady::duration timeout, std::size_t reply_bytes_max)
+    : socket_(io),
+      timeout_(timeout),
+      reply_bytes_max_(reply_bytes_max),
+      watch_(timeouts, socket_) {}
 
 awaitable<asio::error_code> client::connect(
     const std::vector<stream_socket::endpoint_type>& where) {
@@ -70,6 +75,9 @@ std::optional<std::string_view> client::next_reply() {
     const auto rest = input_.view().substr(given_);
     switch (reader_.look(rest)) {
         case reply_reader::status::incomplete:
+            if (rest.size() > reply_bytes_max_) {
+                throw reply_error();
+            }
             return std::nullopt;
         case reply_reader::status::broken:
             throw reply_error();
@@ -80,6 +88,13 @@ std::optional<std::string_view> client::next_reply() {
     given_ += reply.size();
     reader_.reset();
     return reply;
+}
+
+std::string client::describe(const asio::error_code& ec) {
+    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
+        return "no answer in time";
+    }
+    return ec == asio::error::eof ? "the server closed the connection" : ec.message();
 }
 
 void client::close() {

@@ -1,4 +1,4 @@
-#include <butterdb/conversation/conversation.hpp>
+#include <butterdb/net/platform.hpp>
 #include <butterdb/net/server.hpp>
 #include <butterdb/net/session.hpp>
 
@@ -28,10 +28,6 @@ constexpr int backlog_max = 1024;
 constexpr int port_choices_max = 16;
 
 constexpr std::string_view too_many_clients = "-ERR max number of clients reached\r\n";
-
-time_point wall_clock() {
-    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 [[noreturn]] void cannot_listen(const std::string& name, const asio::error_code& ec) {
     auto text = "cannot listen on " + name + ": " + ec.message();
@@ -88,6 +84,7 @@ server::server(asio::io_context& io, engine& db, const limits& lim, const logger
     : io_(io), engine_(db), limits_(lim), log_(log), sweeper_(io), drain_timer_(io) {}
 
 server::~server() {
+    stopping_ = true;
     stop_accepting();
     drained_ = nullptr;
     sweeper_.close_all();
@@ -209,8 +206,9 @@ void server::stop_accepting() {
 
 void server::drain(std::function<void()> done) {
     drained_ = std::move(done);
+    stopping_ = true;
     stop_accepting();
-    sweeper_.end_input();
+    sweeper_.drain();
     drain_timer_.expires_after(limits_.drain);
     drain_timer_.async_wait([this](const asio::error_code& ec) {
         if (!ec) {
@@ -221,16 +219,22 @@ void server::drain(std::function<void()> done) {
 }
 
 // Runs a coroutine to its end on the server's thread; `at_end` is called then, however it ended.
+// Throws std::bad_alloc, and nothing runs.
 void server::spawn(awaitable<> task, std::function<void()> at_end) {
     ++tasks_;
-    asio::co_spawn(
-        io_,
-        std::move(task),
-        [this, at_end = std::move(at_end)](const std::exception_ptr& failure) {
-            --tasks_;
-            at_end();
-            ended(failure);
-        });
+    try {
+        asio::co_spawn(
+            io_,
+            std::move(task),
+            [this, at_end = std::move(at_end)](const std::exception_ptr& failure) {
+                --tasks_;
+                at_end();
+                ended(failure);
+            });
+    } catch (...) {
+        --tasks_;
+        throw;
+    }
 }
 
 void server::ended(const std::exception_ptr& failure) {
@@ -239,7 +243,9 @@ void server::ended(const std::exception_ptr& failure) {
             std::rethrow_exception(failure);
         }
     } catch (const std::exception& why) {
-        log_.warning(std::string("a connection ended: ") + why.what());
+        if (failure_log_.due(steady::now())) {
+            log_.error(std::string("a connection ended: ") + why.what());
+        }
     }
     if (tasks_ == 0 && drained_) {
         drain_timer_.cancel();
@@ -253,12 +259,12 @@ awaitable<> server::accept_from(acceptor& from) {
     while (from.is_open()) {
         asio::error_code ec;
         stream_socket socket = co_await from.async_accept(into(ec));
+        if (stopping_ || ec == asio::error::operation_aborted) {
+            co_return;
+        }
         if (!ec) {
             admit(std::move(socket));
             continue;
-        }
-        if (ec == asio::error::operation_aborted) {
-            co_return;
         }
         if (accept_log_.due(steady::now())) {
             log_.warning("cannot accept a connection, trying again: " + ec.message());
@@ -269,31 +275,57 @@ awaitable<> server::accept_from(acceptor& from) {
 }
 
 void server::admit(stream_socket socket) {
-    ++engine_.count.connections_received;
-    if (sweeper_.sessions() >= limits_.clients_max) {
-        turn_away(std::move(socket));
-        return;
-    }
     asio::error_code ignored;  // the peer may be gone already; the first read will say so
     socket.non_blocking(true, ignored);
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    ++engine_.count.connected_clients;
-    spawn(converse(std::move(socket)), [this] { --engine_.count.connected_clients; });
+    ++engine_.count.connections_received;
+    try {
+        if (engine_.count.connected_clients >= limits_.clients_max) {
+            turn_away(std::move(socket));
+            return;
+        }
+        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        auto session = converse(std::move(socket));
+        ++engine_.count.connected_clients;
+        spawn(std::move(session), [this] { --engine_.count.connected_clients; });
+    } catch (const std::bad_alloc&) {
+        log_.error("no memory for a connection");
+    }
 }
 
+// Only few at a time are given the time to read why: the others' descriptors are needed.
 void server::turn_away(stream_socket socket) {
     ++engine_.count.connections_rejected;
     asio::error_code ignored;
-    socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(too_many_clients), ignored);
-    socket.shutdown(asio::socket_base::shutdown_send, ignored);
+    if (farewells_ < limits_.farewells_max) {
+        auto farewell = bid_farewell(std::move(socket));
+        ++farewells_;
+        spawn(std::move(farewell), [this] { --farewells_; });
+    }
+}
+
+awaitable<> server::bid_farewell(stream_socket socket) {
+    watched watch(sweeper_, socket);
+    flat_buffer input;
+    co_await linger(socket, input, limits_, watch);
 }
 
 awaitable<> server::converse(stream_socket socket) {
     watched watch(sweeper_, socket);
     conversation talk(engine_, limits_);
-    co_await serve(socket, talk, limits_, watch, wall_clock);
-    if (talk.how_it_ended() == conversation::ending::foreign && foreign_log_.due(steady::now())) {
+    const auto ec = co_await serve(socket, talk, limits_, watch, wall_clock);
+    log_ending(ec, talk.how_it_ended());
+}
+
+// That a client goes, in whatever way, is no news.
+void server::log_ending(const asio::error_code& ec, conversation::ending how) {
+    const bool ordinary = !ec || ec == asio::error::eof || ec == asio::error::connection_reset ||
+                          ec == asio::error::broken_pipe || ec == asio::error::operation_aborted ||
+                          ec == asio::error::bad_descriptor;
+    if (!ordinary && failure_log_.due(steady::now())) {
+        log_.warning("a connection failed: " + ec.message());
+    }
+    if (how == conversation::ending::foreign && foreign_log_.due(steady::now())) {
         log_.warning("closed a connection that spoke another protocol, such as HTTP or TLS");
     }
 }

@@ -17,7 +17,6 @@ watched::watched(sweeper& owner, stream_socket& socket) noexcept
         next_->previous_ = this;
     }
     owner_.first_ = this;
-    ++owner_.sessions_;
 }
 
 watched::~watched() {
@@ -25,7 +24,6 @@ watched::~watched() {
     if (next_ != nullptr) {
         next_->previous_ = previous_;
     }
-    --owner_.sessions_;
 }
 
 void watched::expect_within(steady::duration span) {
@@ -37,10 +35,23 @@ void watched::expect_within(steady::duration span) {
     owner_.wake_by(deadline_);
 }
 
-void sweeper::end_input() {
+void watched::expect_input_within(steady::duration span) {
+    awaits_input_ = true;
+    expect_within(span);
+}
+
+void watched::got_input() noexcept {
+    awaits_input_ = false;
+    deadline_ = steady::time_point::max();
+}
+
+void sweeper::drain() {
     for (auto* each = first_; each != nullptr; each = each->next_) {
-        asio::error_code ignored;
-        each->socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+        each->draining_ = true;
+        if (each->awaits_input_) {
+            asio::error_code ignored;
+            each->socket_.cancel(ignored);
+        }
     }
 }
 

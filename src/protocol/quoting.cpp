@@ -154,6 +154,16 @@ bool is_bare(std::string_view value) noexcept {
     return plain && !begins_reserved(value);
 }
 
+// Means the same with and without quotes, at every place of a line: a line must not begin with `*`
+// or a byte from 0x80 on, nor look like HTTP.
+bool is_plain_argument(std::string_view argument) noexcept {
+    if (argument.empty() || argument.front() == '*' || (argument.front() & 0x80) != 0 ||
+        argument.starts_with("HTTP/1.")) {
+        return false;
+    }
+    return std::ranges::all_of(argument, [](char c) { return class_of(c) == ordinary; });
+}
+
 }  // namespace
 
 line_fault split_line(std::span<char> line, argument_list& arguments, std::size_t arguments_max) {
@@ -202,9 +212,7 @@ void append_value(flat_buffer& out, std::string_view value) {
 }
 
 void append_argument(flat_buffer& out, std::string_view argument) {
-    const bool bare = !argument.empty() &&
-                      std::ranges::all_of(argument, [](char c) { return class_of(c) == ordinary; });
-    if (bare) {
+    if (is_plain_argument(argument)) {
         out.append(argument);
     } else {
         append_quoted(out, argument);

@@ -42,8 +42,12 @@ reply_reader::status reply_reader::look(std::string_view input) {
     return status::complete;
 }
 
+bool reply_reader::is_refusal(std::string_view reply) noexcept {
+    return reply.starts_with('-') && reply.ends_with("\r\n");
+}
+
 bool reply_reader::is_failure(std::string_view reply) noexcept {
-    return reply.starts_with("INVALID ") || reply.starts_with("ERROR ");
+    return reply.starts_with("INVALID ") || reply.starts_with("ERROR ") || is_refusal(reply);
 }
 
 }  // namespace butterdb

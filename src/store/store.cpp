@@ -15,9 +15,9 @@ std::size_t store::seeded_hash::operator()(std::string_view key) const noexcept 
 store::store(std::pmr::memory_resource& memory, std::uint64_t ceiling, std::uint64_t seed)
     : budget_(memory, ceiling), seed_(seed), entries_(empty_table()) {}
 
-// One bucket, which lies in the object: an empty table holds no memory.
+// No bucket but the one that lies in the object: an empty table holds no memory.
 store::table store::empty_table() noexcept {
-    return table(1, seeded_hash{seed_}, std::equal_to<>{}, &budget_);
+    return table(0, seeded_hash{seed_}, std::equal_to<>{}, &budget_);
 }
 
 std::optional<std::string_view> store::get(std::string_view key, time_point now) {
@@ -39,11 +39,14 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
             return true;
         }
         auto& old = at->second;
-        if (value.size() <= old.value.capacity()) {
-            old.value.assign(value);
-        } else {
+        try {
             std::pmr::string fresh(value, &budget_);
             old.value.swap(fresh);
+        } catch (const std::bad_alloc&) {
+            if (value.size() > old.value.capacity()) {
+                throw;
+            }
+            old.value.assign(value);
         }
         old.deadline = deadline;
         return true;

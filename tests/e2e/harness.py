@@ -28,7 +28,7 @@ class Server:
     """A butterdb on a port that the kernel chose. Stops with the `with` block."""
 
     def __init__(self, *options, env=None, port=0):
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile("a+b")  # both sides append
         self.process = subprocess.Popen(
             [program("butterdb"), "--port", str(port), *options],
             stdout=subprocess.PIPE, stderr=self.log, env=env or clean_environment())
@@ -54,8 +54,7 @@ class Server:
                 self.port = int(name.rsplit(":", 1)[1])
 
     def stderr(self):
-        self.log.seek(0)
-        return self.log.read().decode()
+        return os.pread(self.log.fileno(), 1 << 24, 0).decode()
 
     def connect(self, host="127.0.0.1"):
         return Connection(socket.create_connection((host, self.port), TIMEOUT))

@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
+import subprocess
 import threading
 import unittest
 
-from harness import Server, main, program, run
+from harness import TIMEOUT, Server, clean_environment, main, program, run
 
 
 class Suite(unittest.TestCase):
@@ -83,6 +85,29 @@ class Suite(unittest.TestCase):
         self.assertEqual(seen[0], seen[1])
         self.assertNotEqual(seen[0], seen[2])
 
+    def test_a_deep_pipeline_does_not_block_itself(self):
+        done = run(
+            "butterdb-bench", "--spawn", "--clients", 1, "--keys", 100, "--value-size", 1000,
+            "--mix", "50:50:0", "--pipeline", 50_000, "--ops", 100_000, "--format", "json")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(json.loads(done.stdout)[0]["operations"], 100_000)
+
+    def test_no_server_is_left_behind(self):
+        bench = subprocess.Popen(
+            [program("butterdb-bench"), "--spawn", "--clients", "1", "--duration", "30"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment())
+        children = f"/proc/{bench.pid}/task/{bench.pid}/children"
+        child = ""
+        while not child:
+            with open(children) as file:
+                child = file.read().strip()
+        while open(f"/proc/{child}/comm").read() != "butterdb\n":
+            pass
+        bench.send_signal(signal.SIGTERM)
+        self.assertEqual(bench.wait(TIMEOUT), 128 + signal.SIGTERM)
+        while os.path.exists(f"/proc/{child}") and "Z" not in open(f"/proc/{child}/stat").read():
+            pass
+
     def test_progress_is_shown_on_a_terminal(self):
         pid, terminal = pty.fork()
         if pid == 0:
@@ -113,7 +138,7 @@ class Wrong(unittest.TestCase):
         for arguments in (["--clients", "0"], ["--clients", "1,x"], ["--ops", "0"],
                           ["--mix", "50:50"], ["--mix", "50:40:20"], ["--mix", "50:40:10x"],
                           ["--format", "xml"], ["--keys", 27, "--key-size", 1],
-                          ["--duration", "1", "--ops", "1"], ["--nonsense"]):
+                          ["--duration", "1", "--ops", "1"], ["--spawn", "--port", "1"], ["--nonsense"]):
             done = run("butterdb-bench", *arguments)
             self.assertEqual((done.returncode, done.stdout), (2, b""), arguments)
             self.assertEqual(len(done.stderr.splitlines()), 1, done)

@@ -99,7 +99,7 @@ class Command(unittest.TestCase):
     def test_arguments_keep_their_bytes(self):
         with Server() as server:
             ask = lambda *words: run("butterdb-client", "--port", server.port, *words)
-            for value in ("plain", "two words", "", 'q"uo\'te', "tab\tnew\nline", "--flag", "\u00e4"):
+            for value in ("plain", "two words", "", 'q"uo\'te', "tab\tnew\nline", "--flag", "\u00e4", "HTTP/1.1", "*1", "POST"):
                 self.assertEqual(ask("PUT", "k", value).stdout, b"OK\n")
                 shown = ask("GET", "k").stdout
                 echoed = run("butterdb-client", "--port", server.port,

@@ -37,6 +37,9 @@ class Dialogues(unittest.TestCase):
                     self.assertEqual(c.rest(), b"")
                 else:
                     self.fail(f"not understood: {line}")
+            if lines[-1] != "closed":
+                self.skip_rest(c, pending)
+                self.assertEqual(c.ask(b"ECHO nothing-behind"), b"nothing-behind")
 
     def skip_rest(self, c, pending):
         if pending is None:
@@ -61,6 +64,8 @@ class Commands(unittest.TestCase):
             lines = run("butterdb-client", "--port", server.port, "HELP").stdout.decode()
         usages = [line.split(" - ")[0] for line in lines.splitlines()[1:]]
         self.assertGreater(len(usages), 10)
+        table = re.findall(r"(?m)^\| `([A-Z]+[^`]*)` \|", text.split("## Commands")[1])
+        self.assertEqual(sorted(table), sorted(u.replace("|", "\\|") for u in usages))
         for usage in usages:
             self.assertIn(f"| `{usage.replace('|', chr(92) + '|')}` |", text)
 

@@ -113,6 +113,11 @@ class Right(unittest.TestCase):
                 self.assertTrue(reply.startswith(b"ERROR OOM "), reply)
                 self.assertEqual(c.ask(b"GET abc"), b"1234")
 
+    def test_several_addresses_in_the_environment(self):
+        with Server(env=clean_environment(BUTTERDB_BIND="127.0.0.1,127.0.0.2")) as server:
+            self.assertEqual(
+                server.addresses, [f"127.0.0.1:{server.port}", f"127.0.0.2:{server.port}"])
+
     def test_help_and_version(self):
         for name in ("butterdb", "butterdb-client", "butterdb-bench"):
             self.assertIn(b"--port", run(name, "--help").stdout)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import SANITIZED, TIMEOUT, Connection, Server, main
+from harness import SANITIZED, TIMEOUT, Connection, Server, main, run
 
 TRANSCRIPT = b"PUT name samarth\nGET name\nDEL name\nEXIT\n"
 REPLIES = b"OK\nsamarth\nDELETED\n"
@@ -115,11 +115,14 @@ class Clients(unittest.TestCase):
             self.assertEqual(second.ask(b"PING"), b"+PONG\r")
             with server.connect() as third:
                 self.assertEqual(third.rest(), b"-ERR max number of clients reached\r\n")
+            done = run("butterdb-client", "--port", server.port, "PUT", "a", "1")
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(b"max number of clients", done.stdout)
             self.assertEqual(first.ask(b"DBSIZE"), b"0")
             self.assertEqual(second.exchange(b"EXIT\n"), b"")
             second.close()
             first.send(b"INFO\n")
-            while not first.line().startswith(b"rejected_connections:1"):
+            while not first.line().startswith(b"rejected_connections:2"):
                 pass
             first.close()
 
@@ -207,14 +210,58 @@ class Signals(unittest.TestCase):
                 self.assertEqual(c.rest(), b"")
 
     def test_what_was_received_is_answered_before_the_end(self):
-        for _ in range(20):
-            with Server() as server, server.connect() as c:
+        """The server is stopped, so that all of it has arrived when the signal is seen."""
+        with Server() as server:
+            clients = [server.connect() for _ in range(8)]
+            for c in clients:
                 self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+            server.process.send_signal(signal.SIGSTOP)
+            for c in clients:
                 c.send(b"PUT a 1\n" * 1000)
-                server.process.send_signal(signal.SIGTERM)
-                replies = c.rest()
-                self.assertEqual(replies, b"OK\n" * (len(replies) // 3))
-                self.assertEqual(server.wait(), 0)
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGCONT)
+            for c in clients:
+                self.assertEqual(c.rest(), b"OK\n" * 1000)
+                c.close()
+            self.assertEqual(server.wait(), 0)
+
+    def test_replies_survive_what_is_sent_after_the_end(self):
+        with Server() as server, server.connect() as slow:
+            slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+            slow.ask(b"PUT big " + b"x" * 60_000)
+            slow.send(b"GET big\n" * 20)
+            while server.info("keyspace_hits") != "20":
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            while "stopping" not in server.stderr():
+                pass
+            slow.send(b"PING\n")
+            self.assertTrue(slow.rest().startswith((b"x" * 60_000 + b"\n") * 20))
+            self.assertEqual(server.wait(), 0)
+
+    def test_connections_that_came_too_late_are_not_served(self):
+        with Server() as server:
+            server.process.send_signal(signal.SIGSTOP)
+            late = [server.connect() for _ in range(6)]
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGCONT)
+            self.assertEqual(server.wait(), 0)
+            for c in late:
+                c.close()
+
+    def test_one_that_never_stops_sending_does_not_hold_it(self):
+        with Server() as server, server.connect() as c:
+            c.ask(b"PING")
+            server.process.send_signal(signal.SIGTERM)
+            c.sock.settimeout(0.01)
+            while server.process.poll() is None:
+                try:
+                    c.sock.sendall(b"PUT a 1\n" * 100)
+                    c.sock.recv(65536)
+                except OSError:
+                    pass
+            self.assertEqual(server.wait(), 0)
+            self.assertNotIn("cutting", server.stderr())
 
     def test_the_second_one_ends_it_at_once(self):
         server = Server()

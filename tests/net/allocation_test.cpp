@@ -1,5 +1,6 @@
 // Counts the allocations of the whole process, so it has an executable of its own.
 
+#include "net/silent_watch.hpp"
 #include "support/catch.hpp"
 #include "support/counting_new.hpp"
 #include "support/talk.hpp"
@@ -11,15 +12,12 @@
 
 #include <array>
 #include <exception>
+#include <memory_resource>
 #include <string>
 
 using namespace butterdb;
 
 namespace {
-
-struct silent_watch {
-    void expect_within(steady::duration) {}
-};
 
 struct socket_pair {
     explicit socket_pair(asio::io_context& io) : server(io), peer(io) {
@@ -37,16 +35,24 @@ struct socket_pair {
 
 }  // namespace
 
+TEST_CASE("every way to allocate is counted") {
+    const auto before = test::allocations();
+    auto* const memory = std::pmr::new_delete_resource();
+    memory->deallocate(memory->allocate(8, 8), 8, 8);
+    memory->deallocate(memory->allocate(64, 64), 64, 64);
+    CHECK(test::allocations() == before + 2);
+}
+
 TEST_CASE("a request in steady state allocates nothing, from socket to socket") {
     test::fixture f;
     asio::io_context io(1);
     socket_pair sockets(io);
-    silent_watch watch;
+    test::silent_watch watch;
     conversation talk(f.run, f.lim);
     asio::co_spawn(
         io,
         serve(sockets.server, talk, f.lim, watch, [] { return time_point{}; }),
-        [](const std::exception_ptr&) {});
+        [](const std::exception_ptr&, const asio::error_code&) {});
 
     std::string requests = "PUT key value\n";
     for (int i = 0; i < 15; ++i) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,12 @@ public:
         ec = outcome.first;
         return outcome.second;
     }
+
+    friend std::size_t try_read(scripted_stream& stream, std::span<char> room) {
+        return stream.read(asio::buffer(room.data(), room.size())).second;
+    }
+
+    friend bool output_has_arrived(scripted_stream&) { return false; }
 
     friend void end_output(scripted_stream& stream) { stream.script_.output_ended = true; }
 

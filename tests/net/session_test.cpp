@@ -1,4 +1,5 @@
 #include "scripted_stream.hpp"
+#include "silent_watch.hpp"
 #include "support/catch.hpp"
 #include "support/talk.hpp"
 #include <butterdb/net/session.hpp>
@@ -12,14 +13,10 @@ using namespace butterdb;
 
 namespace {
 
-struct silent_watch {
-    void expect_within(steady::duration) {}
-};
-
 // Runs one session over a script to its end.
-conversation::ending play(test::stream_script& script, test::fixture& f) {
+conversation::ending play(
+    test::stream_script& script, test::fixture& f, test::silent_watch watch = {}) {
     asio::io_context io;
-    silent_watch watch;
     conversation talk(f.run, f.lim);
     test::scripted_stream stream(io, script);
     std::exception_ptr failure;
@@ -27,7 +24,7 @@ conversation::ending play(test::stream_script& script, test::fixture& f) {
     asio::co_spawn(
         io,
         serve(stream, talk, f.lim, watch, [] { return time_point{}; }),
-        [&](const std::exception_ptr& why) {
+        [&](const std::exception_ptr& why, const asio::error_code&) {
             failure = why;
             ended = true;
         });
@@ -108,6 +105,19 @@ TEST_CASE("long pipelines are served in turns and completely") {
     auto script = script_of({reads});
     play(script, f);
     CHECK(script.written == replies);
+}
+
+TEST_CASE("a session that has to end answers what has arrived, and no more than its share") {
+    test::fixture f;
+    f.lim.drain_bytes_max = 100;
+    auto script = script_of({"PUT a 1\nGET", " a\n", std::string(50, '\n'), "PUT b 1\n"});
+    for (int i = 0; i < 100; ++i) {
+        script.reads.emplace_back("GET b\n");
+    }
+    play(script, f, {true});
+    CHECK(script.written.starts_with("OK\n1\nOK\n1\n"));
+    CHECK(script.written.size() < 60);
+    CHECK(script.output_ended);
 }
 
 TEST_CASE("whichever I/O step fails, the session ends and has promised nothing else") {

@@ -94,6 +94,29 @@ TEST_CASE("a store agrees with a model, and its bytes return to the start") {
     CHECK(memory.bytes_held() == bytes_at_start);
 }
 
+TEST_CASE("an empty store holds nothing, and at its very ceiling it can be cleared") {
+    store none(*std::pmr::new_delete_resource(), 0, 1);
+    CHECK(none.bytes_used() == 0);
+    CHECK_FALSE(none.put("a", "1", start));
+    none.clear();
+    store db(*std::pmr::new_delete_resource(), 4 * KiB, 1);
+    std::size_t size = 4 * KiB;
+    while (!db.put("key", std::string(size, 'v'), start)) {
+        --size;
+    }
+    CHECK(db.bytes_used() == db.ceiling());
+    db.clear();
+    CHECK(db.bytes_used() == 0);
+}
+
+TEST_CASE("a smaller value gives memory back") {
+    store db(*std::pmr::new_delete_resource(), MiB, 1);
+    REQUIRE(db.put("key", std::string(10'000, 'v'), start));
+    const auto bytes = db.bytes_used();
+    REQUIRE(db.put("key", "v", start));
+    CHECK(db.bytes_used() < bytes - 9'000);
+}
+
 TEST_CASE("clear leaves nothing behind") {
     store db(*std::pmr::new_delete_resource(), MiB, 1);
     const auto bytes_at_start = db.bytes_used();

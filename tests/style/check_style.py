@@ -18,6 +18,7 @@ FUNCTION_LINES_MAX = 70
 LINE_COLUMNS_MAX = 100
 ROOMS = {"base": 0, "protocol": 1, "store": 1, "engine": 2, "conversation": 3, "net": 4}
 PROGRAM_RANK = 5
+CLOCK = re.compile(r"_clock::now\(|\btime\(|random_device")
 CORE_FOREIGN = re.compile(
     r"<(asio|CLI|sys/|unistd|thread|mutex|atomic|iostream|fstream|coroutine)")
 
@@ -61,7 +62,7 @@ def coroutine_faults(text):
             yield line, "two co_awaits in one statement"
         if "?" in statement:
             yield line, "?: in a statement with co_await: write if/else"
-        if re.search(r"\[[&=\w][^\]]*\]\s*(\(|\{|mutable)", awaited):
+        if re.search(r"\[[&=*\w][^\]]*\]\s*(\(|\{|mutable)", awaited):
             yield line, "lambda with captures in a statement with co_await: name it first"
         if re.search(r"[\w>(,]\s*\{", awaited):
             yield line, "braced temporary in a statement with co_await: name it first"
@@ -93,6 +94,12 @@ def include_faults(path, text):
                 yield line, f"include runs up: {room} may not know {other}"
         if room and room != "net" and CORE_FOREIGN.match(match.group(1)):
             yield line, f"core ({room}) may not use {match.group(1)}"
+
+
+def clock_faults(path, text):
+    if room_of(path) not in (None, "net"):
+        for match in CLOCK.finditer(text):
+            yield line_of(text, match.start()), "core reads no clock and draws no random number"
 
 
 def function_faults(text):
@@ -131,6 +138,7 @@ def faults(path, raw):
     text = without_comments_and_strings(raw)
     yield from coroutine_faults(text)
     yield from include_faults(path, raw)
+    yield from clock_faults(path, text)
     yield from function_faults(text)
     yield from text_faults(path, raw)
 
@@ -170,6 +178,8 @@ BAD = [
     ("include/butterdb/base/a.hpp", "#pragma once\n#include <butterdb/store/store.hpp>", "runs up"),
     ("src/conversation/a.cpp", "#include <butterdb/net/session.hpp>", "runs up"),
     ("src/engine/a.cpp", "#include <asio/post.hpp>", "may not use"),
+    ("src/store/a.cpp", "auto now = std::chrono::system_clock::now();", "clock"),
+    ("src/net/a.cpp", "void f() { co_await g([*this] { return x; }); }", "lambda"),
     ("src/net/a.cpp", "int f() {\n" + "    ++x;\n" * 70 + "}", "function of 72 lines"),
     ("src/net/a.cpp", "int f(\n    int x) const {\n" + "    ++x;\n" * 70 + "}", "function of 73 lines"),
     ("src/net/a.cpp", "// " + "x" * 100, "columns"),

@@ -88,8 +88,7 @@ awaitable<bool> line_client::connect() {
     const auto ec = co_await server_.connect(endpoints_);
     if (ec) {
         complain(
-            "cannot connect to " + name_of(where_) + ": " +
-            (ec == asio::error::operation_aborted ? "no answer in time" : ec.message()) +
+            "cannot connect to " + name_of(where_) + ": " + client::describe(ec) +
             "; is the server running? Start it with: butterdb");
     }
     co_return !ec;
@@ -146,7 +145,7 @@ awaitable<bool> line_client::ask(std::string_view line) {
     }
     server_.expect_reply();
     auto ec = co_await server_.send();
-    print_replies();
+    ec.clear();  // what the server said before it closed is still to be read
     while (!ec && !awaited_.empty()) {
         ec = co_await server_.receive();
         print_replies();
@@ -258,6 +257,7 @@ void line_client::print_replies() {
 }
 
 void line_client::print(std::string_view reply) {
+    const bool failure = reply_reader::is_failure(reply);
     if (reply.ends_with("\r\n")) {
         reply.remove_suffix(2);
     } else {
@@ -265,7 +265,7 @@ void line_client::print(std::string_view reply) {
     }
     std::fwrite(reply.data(), 1, reply.size(), stdout);
     std::fputc('\n', stdout);
-    if (reply_reader::is_failure(reply)) {
+    if (failure) {
         failed_ = true;
         if (numbered_) {
             std::fprintf(
@@ -279,12 +279,7 @@ void line_client::print(std::string_view reply) {
 }
 
 void line_client::lost(const asio::error_code& ec) {
-    std::string text = "the server closed the connection";
-    if (ec == asio::error::operation_aborted) {
-        text = "no answer in time";
-    } else if (ec != asio::error::eof) {
-        text = "the connection is lost: " + ec.message();
-    }
+    auto text = "the connection is lost: " + client::describe(ec);
     if (!awaited_.empty() && numbered_) {
         text += "; no reply to line " + std::to_string(awaited_.front()) + " and those after it";
     }

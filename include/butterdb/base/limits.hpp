@@ -20,6 +20,7 @@ struct limits {
     // One connection.
     std::size_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
     std::size_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
+    std::size_t output_bytes_kept = 4 * KiB;    ///< output buffer while there is no output
     std::chrono::seconds idle_timeout{0};       ///< without a request; 0: none (`--idle-timeout`)
     std::chrono::seconds write_stall{30};       ///< a peer that takes none of its replies
     std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
@@ -33,6 +34,8 @@ struct limits {
     std::size_t clients_max = 10'000;             ///< connections at once (`--max-clients`)
     std::uint64_t memory_bytes_max = 256 * MiB;   ///< the store's ceiling (`--max-memory`)
     std::chrono::seconds drain{10};               ///< after SIGTERM, until connections are cut
+    std::size_t drain_bytes_max = 1 * MiB;        ///< of one connection's input taken in after it
+    std::size_t farewells_max = 16;               ///< clients too many given time to read why
     std::chrono::milliseconds accept_pause{100};  ///< after accept ran out of descriptors
 };
 

@@ -44,7 +44,7 @@ public:
     std::string_view output() const noexcept { return output_.view(); }
 
     /// Takes the first `count` bytes off the output.
-    void sent(std::size_t count) noexcept { output_.consume(count); }
+    void sent(std::size_t count) noexcept;
 
     /// False once nothing more will be read: send the output, then close.
     bool open() const noexcept { return ending_ == ending::none; }
@@ -61,7 +61,7 @@ private:
     flat_buffer input_;
     flat_buffer output_;
     argument_list arguments_;
-    client client_;
+    peer peer_;
     ending ending_ = ending::none;
     bool backlog_ = false;
     std::size_t arrived_ = 0;      // bytes of input when the last reading ended

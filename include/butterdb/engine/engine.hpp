@@ -2,7 +2,6 @@
 
 #include <butterdb/base/limits.hpp>
 #include <butterdb/base/time.hpp>
-#include <butterdb/engine/client.hpp>
 #include <butterdb/protocol/command.hpp>
 #include <butterdb/protocol/reply.hpp>
 #include <butterdb/store/store.hpp>
@@ -30,6 +29,11 @@ struct counters {
     std::uint64_t keyspace_misses = 0;
 };
 
+/// What the engine keeps of the connection that sent a command.
+struct peer {
+    bool leaving = false;  ///< set by QUIT and EXIT: nothing that follows is executed
+};
+
 /// Applies commands to the store: the one place that knows both protocol and store. Each command is
 /// an overload of `run`; a command without one does not compile.
 class engine {
@@ -38,14 +42,14 @@ public:
     engine(store& db, const limits& lim) noexcept : db_(db), limits_(lim) {}
 
     /// Applies `request` at `now` and appends exactly one reply.
-    void execute(const command::any& request, client& who, reply_writer& out, time_point now);
+    void execute(const command::any& request, peer& who, reply_writer& out, time_point now);
 
     process_facts facts;
     counters count;
 
 private:
     struct turn {
-        client& who;
+        peer& who;
         reply_writer& out;
         time_point now;
     };

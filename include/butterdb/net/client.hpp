@@ -40,7 +40,12 @@ class client {
 public:
     /// A server that takes longer than `timeout` ends the operation with operation_aborted; 0: wait
     /// for ever. `timeouts` outlives the client.
-    client(asio::io_context& io, sweeper& timeouts, steady::duration timeout);
+    /// A reply of more than `reply_bytes_max` bytes is a reply_error.
+    client(
+        asio::io_context& io,
+        sweeper& timeouts,
+        steady::duration timeout,
+        std::size_t reply_bytes_max = 512 * MiB);
 
     /// Connects to the first endpoint that answers; else the error of the last one.
     awaitable<asio::error_code> connect(const std::vector<stream_socket::endpoint_type>& where);
@@ -65,11 +70,15 @@ public:
 
     void close();
 
+    /// What an error of `connect`, `send` or `receive` means, for people.
+    static std::string describe(const asio::error_code& ec);
+
 private:
     static constexpr std::size_t receive_bytes = 16 * KiB;
 
     stream_socket socket_;
     steady::duration timeout_;
+    std::size_t reply_bytes_max_;
     flat_buffer requests_;
     flat_buffer input_;
     std::size_t given_ = 0;  // bytes of input_ that next_reply has given out

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <butterdb/base/limits.hpp>
+#include <butterdb/conversation/conversation.hpp>
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/log.hpp>
@@ -68,9 +69,11 @@ private:
     awaitable<> accept_from(acceptor& from);
     awaitable<> converse(stream_socket socket);
     void spawn(awaitable<> task, std::function<void()> at_end);
+    awaitable<> bid_farewell(stream_socket socket);
     void admit(stream_socket socket);
     void turn_away(stream_socket socket);
     void ended(const std::exception_ptr& failure);
+    void log_ending(const asio::error_code& ec, conversation::ending how);
 
     asio::io_context& io_;
     engine& engine_;
@@ -82,10 +85,13 @@ private:
     std::vector<std::string> addresses_;
     std::string unix_path_;  // to remove at the end
     std::uint16_t tcp_port_ = 0;
-    std::size_t tasks_ = 0;  // coroutines that have not ended
+    std::size_t tasks_ = 0;      // coroutines that have not ended
+    std::size_t farewells_ = 0;  // those of them that only say good-bye
+    bool stopping_ = false;
     std::function<void()> drained_;
     log_throttle foreign_log_{std::chrono::minutes(1)};
     log_throttle accept_log_{std::chrono::seconds(10)};
+    log_throttle failure_log_{std::chrono::seconds(10)};
 };
 
 }  // namespace butterdb

@@ -7,8 +7,12 @@
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -79,23 +83,47 @@ inline std::size_t try_write(stream_socket& stream, std::string_view bytes, asio
     return written;
 }
 
+/// Reads what has arrived; 0 bytes when there is nothing, or no more to come.
+inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
+    asio::error_code ec;
+    return stream.read_some(asio::buffer(room.data(), room.size()), ec);
+}
+
+/// True when the peer's machine has acknowledged all that was written: closing can then destroy
+/// nothing.
+inline bool output_has_arrived(stream_socket& stream) {
+    int unacknowledged = 0;
+    return ::ioctl(stream.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+}
+
+/// Says that nothing more will be written.
 inline void end_output(stream_socket& stream) {
     asio::error_code ignored;
     stream.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
-/// Sends the whole output of `talk`: one write at once, and an awaited one for what is left. The
-/// peer may stall no longer than `lim.write_stall`.
+/// Appends what has arrived, up to the room of one read; gives its size.
+template <typename Stream>
+std::size_t take_arrived(Stream& stream, flat_buffer& input, const limits& lim) {
+    char* const room = input.prepare(lim.input_bytes_steady);
+    const auto received = try_read(stream, {room, lim.input_bytes_steady});
+    input.commit(received);
+    return received;
+}
+
+/// Sends what one write has left of the output. The peer may stall no longer than
+/// `lim.write_stall`.
 template <typename Stream, typename Watch>
-awaitable<> send_output(
-    Stream& stream, conversation& talk, const limits& lim, Watch& watch, asio::error_code& ec) {
-    watch.expect_within(lim.write_stall);
+awaitable<asio::error_code> send_rest(
+    Stream& stream, conversation& talk, const limits& lim, Watch& watch) {
+    asio::error_code ec;
     while (!ec && !talk.output().empty()) {
-        const auto rest = asio::buffer(talk.output());
-        const auto sent = co_await stream.async_write_some(rest, into(ec));
-        talk.sent(sent);
         watch.expect_within(lim.write_stall);
+        const auto unsent = asio::buffer(talk.output());
+        const auto sent = co_await stream.async_write_some(unsent, into(ec));
+        talk.sent(sent);
     }
+    co_return ec;
 }
 
 /// Lets the peer read the last reply before the connection goes: a socket closed with unread input
@@ -116,24 +144,33 @@ awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch&
 }
 
 /// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
-/// the conversation is over, or the watch closes the stream. `now` gives the wall-clock time.
-/// `Stream` is an async stream with `try_write` and `end_output`; `Watch` has `expect_within`.
+/// the conversation is over, or the watch says so; gives the error that ended it, if one did.
+/// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write` and
+/// `end_output`; `Watch` has what `watched` has.
 template <typename Stream, typename Watch, typename Clock>
-awaitable<> serve(Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
+awaitable<asio::error_code> serve(
+    Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
     const auto input_bytes_max = lim.line_bytes_max + 2;  // with CR LF
+    std::size_t drained = 0;
     asio::error_code ec;
     while (talk.open()) {
         if (talk.backlog()) {
             co_await asio::post(use_awaitable);  // the others' turn
+        } else if (watch.draining()) {
+            const auto received = take_arrived(stream, talk.input(), lim);
+            drained += received;
+            if (received == 0 || drained > lim.drain_bytes_max) {
+                break;
+            }
         } else {
-            watch.expect_within(lim.idle_timeout);
+            watch.expect_input_within(lim.idle_timeout);
             const flat_buffer_view input(talk.input(), input_bytes_max);
             const request_arrived arrived(talk.input());
             co_await asio::async_read_until(stream, input, arrived, into(ec));
-            if (ec && ec != asio::error::not_found) {  // not_found: the longest line is over
-                co_return;
+            watch.got_input();
+            if (ec && ec != asio::error::not_found && !watch.draining()) {
+                co_return ec;  // not_found: the longest line is over
             }
-            ec.clear();
         }
         talk.receive(now());
         if (talk.output().empty()) {
@@ -142,13 +179,17 @@ awaitable<> serve(Stream& stream, conversation& talk, const limits& lim, Watch& 
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
         if (!ec && !talk.output().empty()) {
-            co_await send_output(stream, talk, lim, watch, ec);
+            ec = co_await send_rest(stream, talk, lim, watch);
         }
         if (ec) {
-            co_return;
+            co_return ec;
         }
     }
+    if (watch.draining() && output_has_arrived(stream)) {
+        co_return asio::error_code();
+    }
     co_await linger(stream, talk.input(), lim, watch);
+    co_return asio::error_code();
 }
 
 }  // namespace butterdb

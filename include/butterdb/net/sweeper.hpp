@@ -8,8 +8,8 @@ namespace butterdb {
 
 class sweeper;
 
-/// A session's place in the sweeper's list, and the deadline by which something must have happened.
-/// It lies in the session's coroutine frame and takes itself out of the list.
+/// A session's place in the sweeper's list: by when something must have happened, and whether the
+/// session is to end. It lies in the session's coroutine frame and takes itself out of the list.
 class watched {
 public:
     watched(sweeper& owner, stream_socket& socket) noexcept;
@@ -20,12 +20,22 @@ public:
     /// Closes the socket unless called again within `span`; a span of 0 takes the deadline away.
     void expect_within(steady::duration span);
 
+    /// The same, for a wait for input: `sweeper::drain` cuts it short.
+    void expect_input_within(steady::duration span);
+    /// The wait for input is over.
+    void got_input() noexcept;
+
+    /// True once the session has to end: take in what has arrived, answer it, and go.
+    bool draining() const noexcept { return draining_; }
+
 private:
     friend class sweeper;
 
     sweeper& owner_;
     stream_socket& socket_;
     steady::time_point deadline_ = steady::time_point::max();
+    bool awaits_input_ = false;
+    bool draining_ = false;
     watched* previous_ = nullptr;
     watched* next_ = nullptr;
 };
@@ -39,16 +49,14 @@ public:
     sweeper(const sweeper&) = delete;
     sweeper& operator=(const sweeper&) = delete;
 
-    std::size_t sessions() const noexcept { return sessions_; }
-
-    /// Ends the input of every session: what has arrived is still answered, then it ends.
-    void end_input();
-
-    /// Stops waiting until there is a new deadline, so that the io_context can run out of work.
-    void stop();
+    /// Tells every session to end, and wakes those that wait for input.
+    void drain();
 
     /// Closes every socket.
     void close_all();
+
+    /// Stops waiting until there is a new deadline, so that the io_context can run out of work.
+    void stop();
 
 private:
     friend class watched;
@@ -59,7 +67,6 @@ private:
     steady_timer timer_;
     steady::time_point wake_at_ = steady::time_point::max();
     watched* first_ = nullptr;
-    std::size_t sessions_ = 0;
 };
 
 }  // namespace butterdb

@@ -4,12 +4,17 @@
 #include <string_view>
 #include <variant>
 
+namespace butterdb {
+
+/// Arguments of a request, side by side.
+using arguments = std::span<const std::string_view>;
+
+}  // namespace butterdb
+
 namespace butterdb::command {
 
 // The abstract syntax tree of requests: one small struct per command. The views point into the
 // request they were parsed from and live as long as it does.
-
-using keys = std::span<const std::string_view>;
 
 struct set {
     std::string_view key;
@@ -19,10 +24,10 @@ struct get {
     std::string_view key;
 };
 struct del {
-    command::keys keys;
+    arguments keys;
 };
 struct exists {
-    command::keys keys;
+    arguments keys;
 };
 struct dbsize {};
 struct flushall {};
@@ -38,7 +43,7 @@ struct help {
     std::string_view verb;  ///< empty: all commands
 };
 struct info {
-    std::span<const std::string_view> sections;  ///< empty: all sections
+    arguments sections;  ///< empty: all sections
 };
 struct quit {};
 struct exit {};

@@ -10,7 +10,8 @@
 
 namespace butterdb {
 
-/// The arguments of one request, verb first. The views lie in the connection's input buffer.
+/// Room for the arguments of one request, verb first. The views lie in the connection's input
+/// buffer.
 using argument_list = std::pmr::vector<std::string_view>;
 
 enum class line_fault { none, control_byte, unbalanced_quotes, too_many_arguments };

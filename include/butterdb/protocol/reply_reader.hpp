@@ -30,7 +30,11 @@ public:
     /// Bytes of the complete reply, its last LF included.
     std::size_t size() const noexcept { return looked_at_; }
 
-    /// True when the server refused the request: the reply begins with INVALID or ERROR.
+    /// True of the line that a connection gets instead of service: `-ERR ...` and CR LF, which no
+    /// other reply has.
+    static bool is_refusal(std::string_view reply) noexcept;
+
+    /// True when the server refused: INVALID, ERROR, or the connection as a whole.
     static bool is_failure(std::string_view reply) noexcept;
 
     void reset() noexcept { *this = reply_reader(); }

@@ -10,9 +10,6 @@
 
 namespace butterdb {
 
-/// The arguments of one request, verb first.
-using arguments = std::span<const std::string_view>;
-
 inline constexpr std::size_t any_number = std::numeric_limits<std::size_t>::max();
 
 /// One row of the command table: all that is known about a verb before it runs.

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <butterdb/base/time.hpp>
+
+#include <cstddef>
+
+namespace butterdb {
+
+/// The wall clock, for core's `now`.
+time_point wall_clock() noexcept;
+
+/// Raises the soft limit of open descriptors to the hard one and gives what is in force then.
+std::size_t raise_descriptor_limit();
+
+}  // namespace butterdb

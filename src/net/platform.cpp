@@ -1,0 +1,28 @@
+#include <butterdb/net/platform.hpp>
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+
+namespace butterdb {
+
+time_point wall_clock() noexcept {
+    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+std::size_t raise_descriptor_limit() {
+    rlimit descriptors{};
+    if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
+        throw std::system_error(errno, std::generic_category(), "getrlimit");
+    }
+    const auto before = descriptors.rlim_cur;
+    descriptors.rlim_cur = descriptors.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
+        return before;
+    }
+    return descriptors.rlim_cur;
+}
+
+}  // namespace butterdb

@@ -1,0 +1,33 @@
+#include "fuzz/conversation_fuzz.hpp"
+
+#include "support/talk.hpp"
+#include <butterdb/base/assert.hpp>
+
+#include <string>
+#include <vector>
+
+namespace butterdb::test {
+
+void fuzz_conversation(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    const std::size_t step = 1 + static_cast<unsigned char>(bytes.front()) % 37;
+    const std::string script(bytes.substr(1));
+    std::vector<std::string> pieces;
+    for (std::size_t at = 0; at < script.size(); at += step) {
+        pieces.push_back(script.substr(at, step));
+    }
+    const auto whole = replies_to(script);
+    const auto cut = replies_to(pieces);
+    BUTTERDB_ASSERT(whole == cut);
+}
+
+}  // namespace butterdb::test
+
+#ifdef BUTTERDB_LIBFUZZER
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    butterdb::test::fuzz_conversation({reinterpret_cast<const char*>(data), size});
+    return 0;
+}
+#endif
