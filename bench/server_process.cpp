@@ -113,6 +113,36 @@ std::vector<char*> plain_environment() {
     return kept;
 }
 
+// Gives the error of posix_spawnp; 0: `process` runs, with the pipe as its standard output.
+int start_server(
+    const std::string& program,
+    const std::array<int, 2>& pipe,
+    const sigset_t& signals,
+    pid_t& process) {
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
+    ::posix_spawn_file_actions_addclose(&actions, pipe[0]);
+    ::posix_spawn_file_actions_addclose(&actions, pipe[1]);
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    ::posix_spawnattr_setsigmask(&attributes, &signals);
+    const char* const arguments[] = {
+        program.c_str(), "--port", "0", "--bind", "127.0.0.1", "--log-level", "warning", nullptr};
+    const auto environment = plain_environment();
+    const int failure = ::posix_spawnp(
+        &process,
+        program.c_str(),
+        &actions,
+        &attributes,
+        const_cast<char* const*>(arguments),
+        environment.data());
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+    return failure;
+}
+
 }  // namespace
 
 std::optional<process_usage> usage_of(std::int64_t process_id) {
@@ -171,31 +201,24 @@ spawned_server::spawned_server() {
     if (::pipe(pipe.data()) != 0) {
         throw std::system_error(errno, std::generic_category(), "pipe");
     }
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
-    ::posix_spawn_file_actions_addclose(&actions, pipe[0]);
-    ::posix_spawn_file_actions_addclose(&actions, pipe[1]);
-    const char* const arguments[] = {
-        program.c_str(), "--port", "0", "--bind", "127.0.0.1", "--log-level", "warning", nullptr};
-    const auto environment = plain_environment();
-    const int failure = ::posix_spawnp(
-        &process_,
-        program.c_str(),
-        &actions,
-        nullptr,
-        const_cast<char* const*>(arguments),
-        environment.data());
-    ::posix_spawn_file_actions_destroy(&actions);
+    // A signal that comes between the start and the note of it waits.
+    sigset_t ending{};
+    sigset_t before{};
+    ::sigemptyset(&ending);
+    ::sigaddset(&ending, SIGINT);
+    ::sigaddset(&ending, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &ending, &before);
+    const int failure = start_server(program, pipe, before, process_);
+    server_to_end = failure == 0 ? process_ : 0;
+    std::signal(SIGINT, end_server_too);
+    std::signal(SIGTERM, end_server_too);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
     ::close(pipe[1]);
     if (failure != 0) {
         ::close(pipe[0]);
         throw std::system_error(failure, std::generic_category(), "cannot start " + program);
     }
     port_ = port_announced(pipe[0]);
-    server_to_end = process_;
-    std::signal(SIGINT, end_server_too);
-    std::signal(SIGTERM, end_server_too);
     if (port_ == 0) {
         ::kill(process_, SIGKILL);
         ::waitpid(process_, nullptr, 0);

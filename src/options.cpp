@@ -55,7 +55,6 @@ const std::map<std::string, log_level> log_levels{
     {"error", log_level::error},
     {"warning", log_level::warning},
     {"info", log_level::info},
-    {"debug", log_level::debug},
 };
 
 // CLI11's validators without the descriptions that they add to the help text.
@@ -91,7 +90,7 @@ public:
         add_file();
         add_network();
         add_limits();
-        option("log-level", level_, "What to log on stderr: error, warning, info, debug")
+        option("log-level", level_, "What to log on stderr: error, warning, info")
             ->check(one_of(log_levels));
         app_.footer(
             "Sizes take units of 1024: 64MiB, 2GiB. Every option can be set in the environment\n"

@@ -16,11 +16,9 @@ constexpr const char* name_of(log_level level) noexcept {
         case log_level::warning:
             return "warning";
         case log_level::info:
-            return "info";
-        case log_level::debug:
             break;
     }
-    return "debug";
+    return "info";
 }
 
 }  // namespace

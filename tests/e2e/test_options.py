@@ -86,7 +86,7 @@ class Right(unittest.TestCase):
 
     def test_printed_configuration_gives_itself_again(self):
         arguments = ["--port", 0, "--bind", "127.0.0.1", "--bind", "127.0.0.2", "--max-memory",
-                     "100MiB", "--idle-timeout", 7, "--log-level", "debug"]
+                     "100MiB", "--idle-timeout", 7, "--log-level", "error"]
         first = run("butterdb", "--print-config", *arguments).stdout
         for text in (first, run("butterdb", "--print-config").stdout):
             with tempfile.NamedTemporaryFile("wb") as file:

@@ -5,7 +5,7 @@
 
 namespace butterdb {
 
-enum class log_level { error, warning, info, debug };
+enum class log_level { error, warning, info };
 
 /// Lines on stderr: `2026-11-23T09:00:00.000Z warning text`. One per call.
 class logger {
@@ -15,7 +15,6 @@ public:
     void error(std::string_view text) const { write(log_level::error, text); }
     void warning(std::string_view text) const { write(log_level::warning, text); }
     void info(std::string_view text) const { write(log_level::info, text); }
-    void debug(std::string_view text) const { write(log_level::debug, text); }
 
 private:
     void write(log_level level, std::string_view text) const;
