@@ -71,6 +71,7 @@ int run(options& asked) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    reserve_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     std::string help;

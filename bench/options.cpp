@@ -98,8 +98,8 @@ void add_server(CLI::App& app, options& asked, raw_options& raw) {
     auto* const host = app.add_option("--host", where.host, "Server's name or address");
     auto* const port = app.add_option("--port", where.port, "Server's port");
     auto* const path = app.add_option("--unix-socket", where.unix_socket, "Server's unix socket");
-    host->capture_default_str();
-    port->capture_default_str();
+    host->envname("BUTTERDB_HOST")->capture_default_str();
+    port->envname("BUTTERDB_PORT")->capture_default_str();
     path->type_name("PATH");
     app.add_flag("--spawn", asked.spawn, "Start a butterdb for this run, and stop it at the end")
         ->excludes(host, port, path);
@@ -144,12 +144,13 @@ options read_options(int argc, const char* const* argv, std::string& help) {
     options asked;
     raw_options raw;
     CLI::App app(
-        "Measures a ButterDB server. Without --clients: the two tests of the seed.",
+        "Measures a ButterDB server. Without --clients: the two tests of the first benchmark.",
         "butterdb-bench");
     app.set_version_flag("--version", "butterdb-bench " + std::string(version));
     add_server(app, asked, raw);
     add_load(app, raw);
     app.footer(
+        "The keys that it puts stay in the server; FLUSHALL deletes them, and all others.\n"
         "Exit status: 0 done, 1 a reply was wrong or the server was not there, 2 wrong usage.");
     help = app.help();
     app.parse(argc, argv);

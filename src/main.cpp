@@ -85,6 +85,7 @@ void run(const options& asked) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    reserve_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);
     try {
         run(read_options(argc, argv));

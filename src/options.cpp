@@ -107,6 +107,12 @@ public:
             throw early_exit{0, std::string(version_text.what()) + "\n"};
         } catch (const CLI::FileError& why) {
             throw early_exit{1, "cannot read the configuration file " + std::string(why.what())};
+        } catch (const CLI::ConfigError& why) {
+            constexpr std::string_view prefix = "INI was not able to parse ";
+            std::string_view name = why.what();
+            name.remove_prefix(name.starts_with(prefix) ? prefix.size() : 0);
+            throw early_exit{
+                2, "the configuration file has an unknown option: " + std::string(name)};
         } catch (const CLI::ParseError& why) {
             throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
         }
@@ -158,7 +164,8 @@ private:
     void add_file() {
         const char* const file = std::getenv("BUTTERDB_CONFIG");
         const bool given = file != nullptr && *file != '\0';
-        app_.set_config("--config", given ? file : "", "Read options from this file", given);
+        app_.set_config("--config", given ? file : "", "Read options from this file", given)
+            ->type_name("PATH");
         app_.add_flag("--print-config", print_, "Print the options in force, as a file, and exit")
             ->configurable(false);
     }

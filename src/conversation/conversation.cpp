@@ -82,8 +82,14 @@ void conversation::answer(time_point now) {
     if (!request) {
         auto why = request.error();
         const auto* const row = find_verb(arguments_[0]);
-        why.text +=
-            row == nullptr ? "; HELP lists the commands" : "; usage: " + std::string(row->usage);
+        if (row == nullptr) {
+            why.text += "; HELP lists the commands";
+        } else {
+            why.text.append("; usage: ").append(row->usage);
+        }
+        if (row != nullptr && arguments_.size() > row->arguments_min) {
+            why.text += " (with quotes around what has blanks)";
+        }
         out.failure(why);
         return;
     }

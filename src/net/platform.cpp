@@ -1,6 +1,8 @@
 #include <butterdb/net/platform.hpp>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -10,6 +12,16 @@ namespace butterdb {
 
 time_point wall_clock() noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+void reserve_standard_streams() noexcept {
+    int descriptor = 0;
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO) {
+        descriptor = ::open("/dev/null", O_RDWR);
+    }
+    if (descriptor > STDERR_FILENO) {
+        ::close(descriptor);
+    }
 }
 
 std::size_t raise_descriptor_limit() {

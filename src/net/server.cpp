@@ -32,7 +32,7 @@ constexpr std::string_view too_many_clients = "-ERR max number of clients reache
 [[noreturn]] void cannot_listen(const std::string& name, const asio::error_code& ec) {
     auto text = "cannot listen on " + name + ": " + ec.message();
     if (ec == asio::error::address_in_use) {
-        text += "; stop what listens there, or choose another with --port";
+        text += "; stop what listens there, or choose another with --port or --unix-socket";
     } else if (ec == asio::error::access_denied) {
         text += "; ports below 1024 and other people's folders need permission";
     }

@@ -38,7 +38,7 @@ const std::vector<dialogue> long_dialogues{
     {"FOO\nPUT k\nPUT k v w\nGET k\n",
      "INVALID unknown command 'FOO'; HELP lists the commands\n"
      "INVALID wrong number of arguments for 'put' command; usage: PUT key value\n"
-     "INVALID syntax error; usage: PUT key value\n"
+     "INVALID syntax error; usage: PUT key value (with quotes around what has blanks)\n"
      "NOT_FOUND\n"},
     {"SET a 1\nset b 2\nDEL a b c\nEXISTS a b\nDBSIZE\n", "OK\nOK\n2\n0\n0\n"},
     {"PUT a 1\nPUT b 2\nEXISTS a a b c\nDBSIZE\nFLUSHALL async\nDBSIZE\nGET a\n",
@@ -46,10 +46,12 @@ const std::vector<dialogue> long_dialogues{
     {"ECHO \"\\x00\\xff\"\nECHO ''\nPING \"a b\"\nPING\n", "\"\\x00\xff\"\n\"\"\na b\n+PONG\r\n"},
     {"GET a\x01\nECHO still here\nECHO still-here\n",
      "INVALID control character outside quotes, write it as \"\\xHH\"\n"
-     "INVALID wrong number of arguments for 'echo' command; usage: ECHO message\n"
+     "INVALID wrong number of arguments for 'echo' command; usage: ECHO message (with quotes "
+     "around what has blanks)\n"
      "still-here\n"},
     {"EXIT x\nQUIT\nPING\n",
-     "INVALID wrong number of arguments for 'exit' command; usage: EXIT\nOK\n"},
+     "INVALID wrong number of arguments for 'exit' command; usage: EXIT (with quotes around what "
+     "has blanks)\nOK\n"},
     {"PUT /x HTTP/1.1\r\nHost: localhost\r\n\r\nPUT pwn 1\n", ""},
     {"PUT a 1\nPOST / HTTP/1.1\r\nHost: x\r\n\r\nPUT a 2\n", "OK\n"},
     {"HELP get\nHELP nonsense\n",

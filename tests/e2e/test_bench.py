@@ -10,12 +10,25 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import TIMEOUT, Server, clean_environment, main, program, run
 
 
 class Suite(unittest.TestCase):
+    def assert_ended(self, process_id):
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                with open(f"/proc/{process_id}/status") as file:
+                    status = file.read()
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            if "State:\tZ" in status:
+                return
+            self.assertLess(time.monotonic(), deadline, status)
+
     def test_the_seeds_two_tests(self):
         with Server() as server:
             done = run("butterdb-bench", "--port", server.port, "--ops", 500)
@@ -105,8 +118,7 @@ class Suite(unittest.TestCase):
             pass
         bench.send_signal(signal.SIGTERM)
         self.assertEqual(bench.wait(TIMEOUT), 128 + signal.SIGTERM)
-        while os.path.exists(f"/proc/{child}") and "Z" not in open(f"/proc/{child}/stat").read():
-            pass
+        self.assert_ended(child)
 
     def test_progress_is_shown_on_a_terminal(self):
         pid, terminal = pty.fork()

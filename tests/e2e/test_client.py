@@ -54,10 +54,11 @@ class Pipe(unittest.TestCase):
                     (b"\nPING\r\n\nECHO last-without-end", b"+PONG\nlast-without-end\n", 0),
                     (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 0),
                     (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 0),
-                    (b'ECHO a\nECHO "b\nECHO c\n', b"a\n", 1),
-                    (b"ECHO a\nPUT /x HTTP/1.1\nECHO c\n", b"a\n", 1),
-                    (b"ECHO a\n*1\nECHO c\n", b"a\n", 1),
-                    (b"ECHO a\n" + b"x" * 70_000 + b"\nECHO c\n", b"a\n", 1)):
+                    (b'ECHO a\nECHO "b\nECHO c\n', b"a\nc\n", 1),
+                    (b"ECHO a\nPUT /x HTTP/1.1\nECHO c\n", b"a\nc\n", 1),
+                    (b"ECHO a\n*1\nECHO c\n", b"a\nc\n", 1),
+                    (b"ECHO a\n" + b"x" * 200_000 + b"\nECHO c\n", b"a\nc\n", 1),
+                    (b"ECHO a\n" + b"x" * 200_000, b"a\n", 1)):
                 with self.subTest(script[:40]):
                     done = run("butterdb-client", "--port", server.port, stdin=script)
                     self.assertEqual((done.stdout, done.returncode), (out, status), done)
@@ -111,6 +112,26 @@ class Command(unittest.TestCase):
             self.assertTrue(failed.stdout.startswith(b"INVALID"))
             self.assertEqual(ask("EXIT").returncode, 0)
             self.assertEqual(ask("HELP", "GET").stdout.splitlines()[0], b"LIST 1")
+
+    def test_raw_gives_the_bytes_back(self):
+        with Server() as server:
+            for value in ("two\nlines", "", '"x"', "plain", "OK"):
+                run("butterdb-client", "--port", server.port, "PUT", "k", value)
+                done = run("butterdb-client", "--port", server.port, "--raw", "GET", "k")
+                self.assertEqual(done.stdout, value.encode() + b"\n")
+
+    def test_port_from_the_environment(self):
+        with Server() as server:
+            done = run("butterdb-client", "PING",
+                       env=clean_environment(BUTTERDB_PORT=str(server.port)))
+            self.assertEqual(done.stdout, b"+PONG\n")
+
+    def test_closed_standard_input(self):
+        with Server() as server:
+            done = subprocess.run(
+                f"{program('butterdb-client')} --port {server.port} <&-", shell=True,
+                capture_output=True, timeout=TIMEOUT)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def test_unix_socket_and_ipv6(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -56,7 +56,8 @@ class Wrong(unittest.TestCase):
                 with self.subTest(text):
                     with open(path, "w") as file:
                         file.write(text)
-                    self.refused(2, "--config", path)
+                    line = self.refused(2, "--config", path)
+                    self.assertTrue("prot" not in text or "unknown option: prot" in line, line)
 
 
 class Right(unittest.TestCase):

@@ -41,8 +41,8 @@ private:
 
 }  // namespace
 
-line_client::line_client(const server_address& where, steady::duration timeout)
-    : where_(where), endpoints_(resolve(where)), server_(io_, timeouts_, timeout) {}
+line_client::line_client(const server_address& where, steady::duration timeout, bool raw)
+    : raw_(raw), where_(where), endpoints_(resolve(where)), server_(io_, timeouts_, timeout) {}
 
 int line_client::run_command(const std::vector<std::string>& words) {
     flat_buffer line;
@@ -169,6 +169,7 @@ awaitable<> line_client::prompt() {
         failed_ = false;  // a wrong command at the prompt is no failure of the program
         connected = co_await ask(line);
     }
+    failed_ = failed_ && !connected;
 }
 
 awaitable<> line_client::pipe() {
@@ -218,11 +219,17 @@ void line_client::queue_whole_lines(flat_buffer& text, bool at_end) {
     while (!all_sent_ && !text.empty()) {
         const auto line_feed = text.view().find('\n');
         const bool whole = line_feed != std::string_view::npos;
+        if (in_refused_line_) {  // it was too long; its rest is no line of its own
+            in_refused_line_ = !whole;
+            text.consume(whole ? line_feed + 1 : text.size());
+            continue;
+        }
         if (!whole && !at_end && text.size() <= limits{}.line_bytes_max + 1) {
             return;
         }
         const auto kind = queue(text.view().substr(0, line_feed));
-        all_sent_ = kind == line_kind::refused || kind == line_kind::last_request;
+        all_sent_ = kind == line_kind::last_request;
+        in_refused_line_ = !whole;
         text.consume(whole ? line_feed + 1 : text.size());
     }
 }
@@ -252,7 +259,7 @@ void line_client::print_replies() {
         awaited_.pop_front();
     }
     if (std::fflush(stdout) != 0) {
-        throw std::runtime_error("cannot write to standard output");
+        throw output_lost();
     }
 }
 
@@ -263,7 +270,13 @@ void line_client::print(std::string_view reply) {
     } else {
         reply.remove_suffix(1);
     }
-    std::fwrite(reply.data(), 1, reply.size(), stdout);
+    if (raw_ && reply.starts_with('"')) {
+        line_copy_ = reply;
+        split_line(line_copy_, arguments_, 1);
+        std::fwrite(arguments_[0].data(), 1, arguments_[0].size(), stdout);
+    } else {
+        std::fwrite(reply.data(), 1, reply.size(), stdout);
+    }
     std::fputc('\n', stdout);
     if (failure) {
         failed_ = true;

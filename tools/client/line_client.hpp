@@ -8,18 +8,25 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace butterdb {
 
+/// Nobody reads standard output any more: no reason to complain.
+struct output_lost : std::runtime_error {
+    output_lost() : std::runtime_error("cannot write to standard output") {}
+};
+
 /// Sends command lines to a server and prints the replies, in one of three ways. Each returns the
 /// exit status: 0, or 1 when the server was not to be had or a reply said INVALID or ERROR.
 class line_client {
 public:
     /// Throws asio::system_error when the server's name is not known.
-    line_client(const server_address& where, steady::duration timeout);
+    /// `raw` prints quoted values as the bytes that they stand for.
+    line_client(const server_address& where, steady::duration timeout, bool raw);
 
     /// One command, its arguments as the shell split them.
     int run_command(const std::vector<std::string>& words);
@@ -48,6 +55,7 @@ private:
     void lost(const asio::error_code& ec);
     void complain(const std::string& text);
 
+    bool raw_;
     asio::io_context io_{1};
     sweeper timeouts_{io_};
     server_address where_;
@@ -60,6 +68,7 @@ private:
     std::deque<std::uint64_t> awaited_;  // numbers of the lines whose replies are due
     bool numbered_ = false;              // complaints name the line
     bool all_sent_ = false;
+    bool in_refused_line_ = false;
     bool failed_ = false;
     std::function<void()> stop_reading_;
 };
