@@ -53,6 +53,10 @@ public:
 
     friend std::size_t try_write(
         scripted_stream& stream, std::string_view bytes, asio::error_code& ec) {
+        ec.clear();
+        if (bytes.empty()) {
+            return 0;
+        }
         const auto outcome = stream.write(asio::buffer(bytes), stream.script_.try_write_bytes_max);
         ec = outcome.first;
         return outcome.second;

@@ -102,13 +102,15 @@ inline void end_output(stream_socket& stream) {
     stream.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
-/// Appends what has arrived, up to the room of one read; gives its size.
+/// Appends what has arrived, up to the room of one read. False when that is nothing, or when
+/// `total` bytes, to which it is added, are enough.
 template <typename Stream>
-std::size_t take_arrived(Stream& stream, flat_buffer& input, const limits& lim) {
+bool take_arrived(Stream& stream, flat_buffer& input, const limits& lim, std::size_t& total) {
     char* const room = input.prepare(lim.input_bytes_steady);
     const auto received = try_read(stream, {room, lim.input_bytes_steady});
     input.commit(received);
-    return received;
+    total += received;
+    return received > 0 && total <= lim.drain_bytes_max;
 }
 
 /// Sends what one write has left of the output. The peer may stall no longer than
@@ -157,9 +159,7 @@ awaitable<asio::error_code> serve(
         if (talk.backlog()) {
             co_await asio::post(use_awaitable);  // the others' turn
         } else if (watch.draining()) {
-            const auto received = take_arrived(stream, talk.input(), lim);
-            drained += received;
-            if (received == 0 || drained > lim.drain_bytes_max) {
+            if (!take_arrived(stream, talk.input(), lim, drained)) {
                 break;
             }
         } else {
@@ -173,9 +173,6 @@ awaitable<asio::error_code> serve(
             }
         }
         talk.receive(now());
-        if (talk.output().empty()) {
-            continue;
-        }
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
         if (!ec && !talk.output().empty()) {
