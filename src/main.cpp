@@ -1,5 +1,6 @@
 #include "machine.hpp"
 #include "options.hpp"
+#include "page_resource.hpp"
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/log.hpp>
@@ -16,7 +17,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <memory_resource>
 #include <string>
 
 namespace {
@@ -63,7 +63,8 @@ void run(const options& asked) {
     auto bounds = asked.bounds;
     fit_clients_to_descriptors(bounds, log);
 
-    store entries(*std::pmr::new_delete_resource(), bounds.memory_bytes_max, random_seed());
+    page_resource pages;
+    store entries(pages, {bounds.memory_bytes_max, random_seed(), asked.evict});
     engine db(entries, bounds);
     asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
     asio::signal_set signals(io, SIGINT, SIGTERM);

@@ -76,9 +76,15 @@ CLI::Validator not_empty() {
     return CLI::Validator(check, "");
 }
 
-CLI::Validator one_of(const std::map<std::string, log_level>& names) {
+template <typename Value>
+CLI::Validator one_of(const std::map<std::string, Value>& names) {
     return CLI::Validator(CLI::IsMember(names)).description("");
 }
+
+const std::map<std::string, eviction> evictions{
+    {"none", eviction::none},
+    {"clock", eviction::clock},
+};
 
 class command_line {
 public:
@@ -117,6 +123,7 @@ public:
             throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
         }
         options_.log = log_levels.at(level_);
+        options_.evict = evictions.at(eviction_);
         options_.bounds.idle_timeout = std::chrono::seconds(idle_seconds_);
         if (print_) {
             throw early_exit{0, as_file()};
@@ -149,11 +156,14 @@ private:
         const auto& bounds = options_.bounds;
         std::string addresses;
         for (const auto& address : listen.addresses) {
-            addresses += (addresses.empty() ? "\"" : ", \"") + address + "\"";
+            addresses.append(addresses.empty() ? "bind = [\"" : ", \"")
+                .append(address)
+                .append("\"");
         }
-        return (addresses.empty() ? "# bind: loopback" : "bind = [" + addresses + "]") +
-               "\nport = " + std::to_string(listen.port) + "\nunix-socket = \"" +
+        addresses.append(addresses.empty() ? "# bind: loopback" : "]");
+        return addresses + "\nport = " + std::to_string(listen.port) + "\nunix-socket = \"" +
                listen.unix_socket + "\"" + "\nmax-memory = " + size_text(bounds.memory_bytes_max) +
+               "\neviction = " + eviction_ +
                "\nmax-clients = " + std::to_string(bounds.clients_max) +
                "\nmax-key = " + size_text(bounds.key_bytes_max) +
                "\nmax-value = " + size_text(bounds.value_bytes_max) +
@@ -188,7 +198,10 @@ private:
             "max-memory",
             bounds.memory_bytes_max,
             "Memory for all entries (default: 80 % of the machine's or container's)")
-            ->check(between(std::uint64_t{1}, std::uint64_t{1} << 62));
+            ->check(between(std::uint64_t{MiB}, std::uint64_t{1} << 62));
+        option(
+            "eviction", eviction_, "When it is full: none (refuse), clock (delete what is unread)")
+            ->check(one_of(evictions));
         option("max-clients", bounds.clients_max, "Connections at once")
             ->check(between(std::uint64_t{1}, std::uint64_t{10'000'000}));
         size("max-key", bounds.key_bytes_max, "Longest key")
@@ -205,6 +218,7 @@ private:
     CLI::App app_{"In-memory key-value server. Try it: nc localhost 9090", "butterdb"};
     options options_;
     std::string level_ = "info";
+    std::string eviction_ = "none";
     std::int64_t idle_seconds_ = 0;
     bool print_ = false;
 };

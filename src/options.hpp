@@ -3,6 +3,7 @@
 #include <butterdb/base/limits.hpp>
 #include <butterdb/net/log.hpp>
 #include <butterdb/net/server.hpp>
+#include <butterdb/store/store.hpp>
 
 #include <string>
 
@@ -12,6 +13,7 @@ namespace butterdb {
 struct options {
     listen_options listen;
     limits bounds;
+    eviction evict = eviction::none;
     log_level log = log_level::info;
 };
 

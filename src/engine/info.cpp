@@ -68,11 +68,14 @@ std::string describe_server(
     if (text.section("Memory", "MEMORY")) {
         text.field("used_memory", entries.bytes_used());
         text.field("maxmemory", entries.ceiling());
+        text.field("maxmemory_policy", entries.evicts() ? "clock" : "noeviction");
     }
     if (text.section("Stats", "STATS")) {
         text.field("total_connections_received", db.count.connections_received);
         text.field("rejected_connections", db.count.connections_rejected);
         text.field("total_commands_processed", db.count.commands_processed);
+        text.field("expired_keys", entries.expired());
+        text.field("evicted_keys", entries.evicted());
         text.field("keyspace_hits", db.count.keyspace_hits);
         text.field("keyspace_misses", db.count.keyspace_misses);
     }

@@ -81,7 +81,13 @@ void remove_stale_socket(const std::string& path) {
 }  // namespace
 
 server::server(asio::io_context& io, engine& db, const limits& lim, const logger& log)
-    : io_(io), engine_(db), limits_(lim), log_(log), sweeper_(io), drain_timer_(io) {}
+    : io_(io),
+      engine_(db),
+      limits_(lim),
+      log_(log),
+      sweeper_(io),
+      drain_timer_(io),
+      upkeep_timer_(io) {}
 
 server::~server() {
     stopping_ = true;
@@ -249,6 +255,7 @@ void server::ended(const std::exception_ptr& failure) {
     }
     if (tasks_ == 0 && drained_) {
         drain_timer_.cancel();
+        upkeep_timer_.cancel();
         sweeper_.stop();
         std::exchange(drained_, nullptr)();
     }
@@ -286,10 +293,31 @@ void server::admit(stream_socket socket) {
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         auto session = converse(std::move(socket));
         ++engine_.count.connected_clients;
+        wake_upkeep();
         spawn(std::move(session), [this] { --engine_.count.connected_clients; });
     } catch (const std::bad_alloc&) {
         log_.error("no memory for a connection");
     }
+}
+
+// Runs while there is a client, or something left to do: without both it costs nothing.
+void server::wake_upkeep() {
+    if (std::exchange(upkeep_awake_, true)) {
+        return;
+    }
+    upkeep_timer_.expires_after(limits_.upkeep_interval);
+    sweep_on_timer();
+}
+
+void server::sweep_on_timer() {
+    upkeep_timer_.async_wait([this](const asio::error_code& ec) {
+        const bool more = !ec && engine_.upkeep(wall_clock());
+        upkeep_awake_ = !ec && !stopping_ && (more || engine_.count.connected_clients > 0);
+        if (upkeep_awake_) {
+            upkeep_timer_.expires_after(more ? limits_.upkeep_pause : limits_.upkeep_interval);
+            sweep_on_timer();
+        }
+    });
 }
 
 // Only few at a time are given the time to read why: the others' descriptors are needed.

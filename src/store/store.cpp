@@ -1,88 +1,480 @@
 #define XXH_INLINE_ALL
+#include "directory.hpp"
+#include "entry.hpp"
+#include "segment.hpp"
 #include <butterdb/store/store.hpp>
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <new>
-#include <utility>
 
 namespace butterdb {
 
-std::size_t store::seeded_hash::operator()(std::string_view key) const noexcept {
+namespace {
+
+// A segment fuller than this is split when an entry finds no place; an emptier one gets a segment
+// behind it: then it is not the number of entries that fills its buckets.
+constexpr std::size_t split_slots_min = segment::slots / 8;
+
+// A segment this empty is joined with its other half, tried at every fourth deletion.
+constexpr std::size_t join_slots_max = segment::slots / 5;
+
+// Buckets that one call may free or look through to make room.
+constexpr std::size_t dispose_buckets = 64;
+constexpr std::size_t evict_buckets_max = 4096;
+constexpr int make_room_tries_max = 64;
+
+// Sweeping keeps pace with puts: as many buckets for each, many when this share of entries with a
+// deadline is found past it (5 %), so that they are at most 10 % of all.
+constexpr unsigned sweep_many_buckets = 4;
+constexpr unsigned sweep_many_share = 20;
+constexpr unsigned sweep_memory = 256;  // entries that the share is taken of
+
+// A cursor is a position in a walk by hash prefix and bucket:
+//
+//     | 63 .. 42: prefix | 0 | 13 .. 8: depth of the segment that was entered | 7 .. 0: bucket |
+//
+// The depth tells where that segment ended if it has been joined with another since.
+struct cursor_parts {
+    std::uint64_t prefix;
+    unsigned depth;
+    std::size_t bucket;
+
+    explicit cursor_parts(std::uint64_t cursor) noexcept
+        : prefix(cursor >> (64 - directory::depth_max) << (64 - directory::depth_max)),
+          depth(std::min<unsigned>(cursor >> 8 & 0x3f, directory::depth_max)),
+          bucket(std::min<std::size_t>(cursor & 0xff, segment::buckets - 1)) {}
+
+    std::uint64_t next(const segment& in) const noexcept {
+        const auto deepest = bucket == 0 ? in.depth : std::max(depth, in.depth);
+        if (bucket + 1 < segment::buckets) {
+            return prefix | std::uint64_t{deepest} << 8 | (bucket + 1);
+        }
+        return deepest == 0 ? 0 : ((prefix >> (64 - deepest)) + 1) << (64 - deepest);
+    }
+};
+
+std::uint64_t flags_of(time_point deadline) noexcept {
+    return deadline == no_deadline ? 0 : slot::has_deadline;
+}
+
+segment& last_of(segment& first) noexcept {
+    auto* part = &first;
+    while (part->behind != nullptr) {
+        part = part->behind;
+    }
+    return *part;
+}
+
+}  // namespace
+
+std::uint64_t seeded_hash(std::string_view key, std::uint64_t seed) noexcept {
     return XXH3_64bits_withSeed(key.data(), key.size(), seed);
 }
 
-store::store(std::pmr::memory_resource& memory, std::uint64_t ceiling, std::uint64_t seed)
-    : budget_(memory, ceiling), seed_(seed), entries_(empty_table()) {}
+store::store(std::pmr::memory_resource& memory, const store_options& options)
+    : budget_(memory, options.ceiling),
+      slab_(budget_),
+      index_(std::make_unique<directory>(slab_)),
+      hash_(options.hash),
+      seed_(options.seed),
+      eviction_(options.eviction) {}
 
-// No bucket but the one that lies in the object: an empty table holds no memory.
-store::table store::empty_table() noexcept {
-    return table(0, seeded_hash{seed_}, std::equal_to<>{}, &budget_);
+store::~store() {
+    clear();
+    while (index_->has_garbage()) {
+        index_->dispose_bucket([this](const slot& each) { free_entry(each); });
+    }
+}
+
+std::uint64_t store::hash_of(const slot& at) const noexcept {
+    return hash_of(read_entry(at.entry()).key);
+}
+
+store::place store::find_place(std::string_view key, std::uint64_t hash) const noexcept {
+    const auto home = segment::bucket_of(hash);
+    for (auto* part = &index_->find(hash); part != nullptr; part = part->behind) {
+        for (auto& in : std::span(part->at).subspan(home, 2)) {
+            for (auto& each : in.at) {
+                if (each.has_tag_of(hash) && !each.empty() && read_entry(each.entry()).key == key) {
+                    return {part, &each};
+                }
+            }
+        }
+    }
+    return {nullptr, nullptr};
+}
+
+// Meets an entry past its deadline by deleting it.
+store::place store::find_live(std::string_view key, std::uint64_t hash, time_point now) {
+    const auto found = find_place(key, hash);
+    if (found.at == nullptr || !found.at->is(slot::has_deadline) ||
+        read_entry(found.at->entry()).deadline > now) {
+        return found;
+    }
+    remove(*found.part, *found.at);
+    tidy(hash);
+    ++expired_;
+    return {nullptr, nullptr};
+}
+
+std::optional<store::entry> store::find(std::string_view key, time_point now) {
+    const auto found = find_live(key, hash_of(key), now);
+    if (found.at == nullptr) {
+        return std::nullopt;
+    }
+    if (eviction_ == eviction::clock) {
+        found.at->set(slot::visited);
+    }
+    const auto seen = read_entry(found.at->entry());
+    return entry{seen.key, seen.value, seen.deadline};
 }
 
 std::optional<std::string_view> store::get(std::string_view key, time_point now) {
-    const auto at = find_live(key, now);
-    if (at == entries_.end()) {
-        return std::nullopt;
+    const auto found = find(key, now);
+    return found ? std::optional(found->value) : std::nullopt;
+}
+
+void store::prefetch(std::span<const std::string_view> keys) const noexcept {
+    constexpr std::size_t batch = 16;
+    std::array<std::uint64_t, batch> hashes{};
+    for (; !keys.empty(); keys = keys.subspan(std::min(batch, keys.size()))) {
+        const auto count = std::min(batch, keys.size());
+        for (std::size_t i = 0; i < count; ++i) {
+            hashes[i] = hash_of(keys[i]);
+            const auto& home = index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
+            __builtin_prefetch(&home);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto& home = index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
+            for (const auto& each : home.at) {
+                if (each.has_tag_of(hashes[i])) {
+                    __builtin_prefetch(each.entry());
+                }
+            }
+        }
     }
-    return at->second.value;
 }
 
 bool store::put(std::string_view key, std::string_view value, time_point now, time_point deadline) {
+    pace_sweep(now);
+    const auto hash = hash_of(key);
+    const entry fresh{key, value, deadline};
+    const auto bytes = entry_parts{key, value, deadline}.bytes();
+    auto found = find_live(key, hash, now);
+    const auto room_of = [](const slot& at) {
+        return slab_resource::block_size(read_entry(at.entry()).bytes);
+    };
+    if (found.at != nullptr && room_of(*found.at) == slab_resource::block_size(bytes)) {
+        write_over(*found.at, fresh, bytes);
+        return true;
+    }
+    char* block = nullptr;
     try {
-        const auto at = find_live(key, now);
-        if (at == entries_.end()) {
-            entries_.emplace(
-                std::piecewise_construct,
-                std::forward_as_tuple(key),
-                std::forward_as_tuple(value, deadline));
+        block = allocate(bytes, now);
+        found = find_place(key, hash);  // making room may have deleted or moved it
+        write_entry(block, {key, value, deadline}, bytes);
+        if (found.at == nullptr) {
+            insert(hash, block, flags_of(deadline), now);
             return true;
         }
-        auto& old = at->second;
-        try {
-            std::pmr::string fresh(value, &budget_);
-            old.value.swap(fresh);
-        } catch (const std::bad_alloc&) {
-            if (value.size() > old.value.capacity()) {
-                throw;
-            }
-            old.value.assign(value);
-        }
-        old.deadline = deadline;
-        return true;
     } catch (const std::bad_alloc&) {
-        return false;
+        if (block != nullptr) {
+            slab_.deallocate(block, bytes, 1);
+            return false;
+        }
+        found = find_place(key, hash);
+        if (found.at == nullptr || bytes + slack_field_bytes > room_of(*found.at)) {
+            return false;
+        }
+        write_over(*found.at, fresh, room_of(*found.at));
+        return true;
     }
-}
-
-bool store::erase(std::string_view key, time_point now) {
-    const auto at = find_live(key, now);
-    if (at == entries_.end()) {
-        return false;
-    }
-    erase_at(at);
+    swap_block(*found.at, hash, block, deadline);
     return true;
 }
 
-void store::clear() noexcept {
-    auto none = empty_table();
-    entries_.swap(none);
+// Gives a slot another block for its entry, and frees the old one.
+void store::swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept {
+    const auto old = at;
+    at = slot(hash, block, flags_of(deadline) | (old.is(slot::displaced) ? slot::displaced : 0));
+    expiring_ -= old.is(slot::has_deadline) ? 1U : 0U;
+    expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
+    free_entry(old);
 }
 
-store::table::iterator store::find_live(std::string_view key, time_point now) {
-    const auto at = entries_.find(key);
-    if (at != entries_.end() && at->second.deadline <= now) {
-        erase_at(at);
-        return entries_.end();
-    }
-    return at;
+// Replaces an entry in its own block, of which `bytes` are used.
+void store::write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept {
+    expiring_ -= at.is(slot::has_deadline) ? 1U : 0U;
+    write_entry(at.entry(), {fresh.key, fresh.value, fresh.deadline}, bytes);
+    at.clear(slot::has_deadline);
+    at.set(flags_of(fresh.deadline));
+    expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
 }
 
-void store::erase_at(table::iterator at) noexcept {
-    entries_.erase(at);
-    if (entries_.empty()) {
-        clear();  // gives the buckets back too
+// Finds a new entry a place: in its segment, in a half of it, or in one behind it. Throws
+// std::bad_alloc, and nothing has changed that anybody sees.
+void store::insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now) {
+    const auto split = [&] {
+        auto& first = index_->find(hash);
+        const auto entry_hash = [this](const slot& at) { return hash_of(at); };
+        if (first.used < split_slots_min || !index_->split(hash, entry_hash)) {
+            index_->add_behind(last_of(first));
+        }
+    };
+    for (int tries = 0; !insert_without_growth(hash, block, flags);) {
+        try {
+            split();
+        } catch (const std::bad_alloc&) {
+            const bool has_place = eviction_ == eviction::clock && evict_near(hash);
+            if (!has_place && (++tries > make_room_tries_max || !make_room(now))) {
+                throw;
+            }
+        }
     }
+    ++size_;
+    expiring_ += (flags & slot::has_deadline) != 0 ? 1U : 0U;
+}
+
+bool store::insert_without_growth(
+    std::uint64_t hash, char* block, std::uint64_t flags) const noexcept {
+    for (auto* part = &index_->find(hash); part != nullptr; part = part->behind) {
+        if (part->insert(hash, block, flags)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool store::erase(std::string_view key, time_point now) {
+    const auto hash = hash_of(key);
+    const auto found = find_live(key, hash, now);
+    if (found.at == nullptr) {
+        return false;
+    }
+    remove(*found.part, *found.at);
+    tidy(hash);
+    return true;
+}
+
+// Frees an entry and its slot. The segment stays as it is until `tidy`.
+void store::remove(segment& part, slot& at) noexcept {
+    expiring_ -= at.is(slot::has_deadline) ? 1U : 0U;
+    --size_;
+    free_entry(at);
+    at = slot();
+    --part.used;
+}
+
+void store::free_entry(const slot& at) noexcept {
+    slab_.deallocate(at.entry(), read_entry(at.entry()).bytes, 1);
+}
+
+// After a removal: gives empty segments back.
+void store::tidy(std::uint64_t hash) noexcept {
+    auto& first = index_->find(hash);
+    for (auto* part = &first; part->behind != nullptr;) {
+        if (part->behind->used == 0) {
+            index_->drop_behind(*part);
+        } else {
+            part = part->behind;
+        }
+    }
+    if (first.used <= join_slots_max && first.used % 4 == 0) {
+        index_->shrink(hash);
+    }
+}
+
+void store::clear() {
+    for (;;) {
+        try {
+            index_->set_aside();
+            break;
+        } catch (const std::bad_alloc&) {
+            dispose(dispose_buckets);  // of the last time: that is why there is no reserve
+        }
+    }
+    size_ = 0;
+    expiring_ = 0;
+    sweep_at_ = 0;
+    evict_at_ = 0;
+}
+
+bool store::dispose(std::size_t buckets) noexcept {
+    for (; buckets > 0 && index_->has_garbage(); --buckets) {
+        index_->dispose_bucket([this](const slot& each) { free_entry(each); });
+    }
+    return index_->has_garbage();
+}
+
+// A block of the slab, or std::bad_alloc when no room can be made for it.
+char* store::allocate(std::size_t bytes, time_point now) {
+    for (int tries = 0;; ++tries) {
+        try {
+            return static_cast<char*>(slab_.allocate(bytes, 1));
+        } catch (const std::bad_alloc&) {
+            if (tries == make_room_tries_max || !make_room(now)) {
+                throw;
+            }
+        }
+    }
+}
+
+// Frees something, if anything may be freed.
+bool store::make_room(time_point now) {
+    if (index_->has_garbage()) {
+        while (dispose(dispose_buckets)) {
+        }
+        return true;
+    }
+    return eviction_ == eviction::clock && evict_bucket(now);
+}
+
+// Lets the hand of the clock go on until it has deleted something: entries that were read since it
+// came by last have a second chance.
+bool store::evict_bucket(time_point now) {
+    bool deleted = false;
+    for (std::size_t walked = 0; size_ > 0 && !deleted && walked < evict_buckets_max; ++walked) {
+        const auto hash = cursor_parts(evict_at_).prefix;
+        evict_at_ = walk_bucket(evict_at_, [&](segment& part, bucket& in) {
+            for (auto& each : in.at) {
+                if (each.empty()) {
+                    continue;
+                }
+                const bool past =
+                    each.is(slot::has_deadline) && read_entry(each.entry()).deadline <= now;
+                if (each.is(slot::visited) && !past) {
+                    each.clear(slot::visited);
+                    continue;
+                }
+                remove(part, each);
+                ++(past ? expired_ : evicted_);
+                deleted = true;
+            }
+        });
+        tidy(hash);
+    }
+    return deleted;
+}
+
+// Deletes one entry that stands where one with this hash would: the index cannot grow.
+bool store::evict_near(std::uint64_t hash) noexcept {
+    auto& part = index_->find(hash);
+    slot* victim = nullptr;
+    for (auto& each : part.at[segment::bucket_of(hash)].at) {
+        if (!each.empty() && (victim == nullptr || !each.is(slot::visited))) {
+            victim = &each;
+        }
+        each.clear(slot::visited);
+    }
+    if (victim == nullptr) {
+        return false;
+    }
+    remove(part, *victim);
+    ++evicted_;
+    return true;
+}
+
+bool store::sweep(time_point now, std::size_t steps) {
+    for (; steps > 0; --steps) {
+        if (index_->has_garbage()) {
+            dispose(1);
+        } else if (expiring_ == 0) {
+            sweep_seen_ = sweep_found_ = 0;
+            return false;
+        } else {
+            sweep_bucket(now);
+        }
+    }
+    return index_->has_garbage() || sweep_found_ * sweep_many_share > sweep_seen_;
+}
+
+// As many steps as keep the entries past their deadline few, paid for by who puts new ones in.
+void store::pace_sweep(time_point now) {
+    if (expiring_ > 0 || index_->has_garbage()) {
+        const bool many = sweep_found_ * sweep_many_share > sweep_seen_;
+        sweep(now, many ? sweep_many_buckets : 1);
+    }
+}
+
+void store::sweep_bucket(time_point now) {
+    const auto hash = cursor_parts(sweep_at_).prefix;
+    bool found = false;
+    sweep_at_ = walk_bucket(sweep_at_, [&](segment& part, bucket& in) {
+        for (auto& each : in.at) {
+            if (each.empty() || !each.is(slot::has_deadline)) {
+                continue;
+            }
+            ++sweep_seen_;
+            if (read_entry(each.entry()).deadline <= now) {
+                remove(part, each);
+                ++expired_;
+                ++sweep_found_;
+                found = true;
+            }
+        }
+    });
+    if (sweep_seen_ >= sweep_memory) {
+        sweep_seen_ /= 2;
+        sweep_found_ /= 2;
+    }
+    if (found) {
+        tidy(hash);
+    }
+}
+
+// Calls act(segment, bucket) for the bucket at `cursor`, in all segments of the chain; gives the
+// cursor behind it.
+template <typename Act>
+std::uint64_t store::walk_bucket(std::uint64_t cursor, Act act) {
+    const cursor_parts at(cursor);
+    auto& first = index_->find(at.prefix);
+    for (auto* part = &first; part != nullptr; part = part->behind) {
+        act(*part, part->at[at.bucket]);
+    }
+    return at.next(first);
+}
+
+std::uint64_t store::scan_slots(
+    std::uint64_t cursor, std::size_t count, time_point now, void* to, visitor visit) {
+    std::size_t seen = 0;
+    do {
+        cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
+            for (const auto& each : in.at) {
+                ++seen;
+                if (each.empty()) {
+                    continue;
+                }
+                const auto found = read_entry(each.entry());
+                if (found.deadline > now) {
+                    visit(to, {found.key, found.value, found.deadline});
+                }
+            }
+        });
+    } while (cursor != 0 && seen < count);
+    return cursor;
+}
+
+std::optional<store::entry> store::random_entry(std::uint64_t random, time_point now) {
+    if (size_ == 0) {
+        return std::nullopt;
+    }
+    auto cursor = cursor_parts(random).prefix | (random % segment::buckets);
+    const auto walk_max = (index_->segments() + 1) * segment::buckets;
+    std::optional<entry> chosen;
+    for (std::size_t walked = 0; !chosen && walked < walk_max; ++walked) {
+        std::uint64_t alternatives = 0;
+        cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
+            for (const auto& each : in.at) {
+                const auto found = each.empty() ? entry_view{} : read_entry(each.entry());
+                if (!each.empty() && found.deadline > now && (random >> 8) % ++alternatives == 0) {
+                    chosen = entry{found.key, found.value, found.deadline};
+                }
+            }
+        });
+    }
+    return chosen;
 }
 
 }  // namespace butterdb

@@ -43,7 +43,7 @@ public:
 private:
     limits lim_;
     logger quiet_{log_level::error};
-    store entries_{*std::pmr::new_delete_resource(), 64 * MiB, 1};
+    store entries_{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
     engine db_{entries_, lim_};
     asio::io_context io_{1};
     server serving_{io_, db_, lim_, quiet_};
@@ -141,7 +141,7 @@ TEST_CASE("a drain cuts what does not end in time") {
 TEST_CASE("a server that is destroyed under load leaves no coroutine behind") {
     limits lim;
     const logger quiet(log_level::error);
-    store entries(*std::pmr::new_delete_resource(), 64 * MiB, 1);
+    store entries(*std::pmr::new_delete_resource(), {64 * MiB, 1});
     engine db(entries, lim);
     asio::io_context io(1);
     {

@@ -1,12 +1,16 @@
+#include "store/model.hpp"
 #include "support/catch.hpp"
 #include "support/failing_resource.hpp"
 #include <butterdb/base/limits.hpp>
 #include <butterdb/store/store.hpp>
 
 #include <chrono>
+#include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 using namespace butterdb;
 
@@ -23,158 +27,411 @@ std::string value_of(store& db, std::string_view key, time_point now = start) {
     return value ? std::string(*value) : "(absent)";
 }
 
+// Everything that a walk meets, with how often.
+std::map<std::string, int> walk(store& db, std::size_t count = 10) {
+    std::map<std::string, int> seen;
+    std::uint64_t cursor = 0;
+    do {
+        cursor = db.scan(
+            cursor, count, start, [&](const store::entry& each) { ++seen[std::string(each.key)]; });
+    } while (cursor != 0);
+    return seen;
+}
+
+void sweep_all(store& db, time_point now = start) {
+    while (db.sweep(now, 100)) {
+    }
+}
+
+std::uint64_t constant_hash(std::string_view, std::uint64_t) noexcept {
+    return 0x123456789abcdef0;
+}
+
+std::uint64_t two_bit_hash(std::string_view key, std::uint64_t seed) noexcept {
+    return seeded_hash(key, seed) & 3;
+}
+
+std::uint64_t identity_hash(std::string_view key, std::uint64_t) noexcept {
+    return std::strtoull(std::string(key).c_str(), nullptr, 10);
+}
+
 }  // namespace
 
 TEST_CASE("a store keeps what was put last under a key") {
-    store db(*std::pmr::new_delete_resource(), MiB, 1);
+    store db(*std::pmr::new_delete_resource(), {MiB, 1});
     CHECK(value_of(db, "a") == "(absent)");
     CHECK(db.put("a", "1", start));
     CHECK(db.put("", "empty key", start));
     CHECK(db.put("a", std::string(1000, 'x'), start));
     CHECK(value_of(db, "a") == std::string(1000, 'x'));
     CHECK(value_of(db, "") == "empty key");
+    CHECK(db.put("a", "", start));
+    CHECK(value_of(db, "a").empty());
     CHECK(db.size() == 2);
     CHECK(db.erase("a", start));
     CHECK_FALSE(db.erase("a", start));
     CHECK(db.size() == 1);
 }
 
-TEST_CASE("keys and values are bytes") {
-    store db(*std::pmr::new_delete_resource(), MiB, 1);
+TEST_CASE("keys and values are bytes of any size") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
     const std::string key("k\0\xff\n", 4);
     CHECK(db.put(key, std::string("\0\0", 2), start));
     CHECK(value_of(db, key) == std::string("\0\0", 2));
     CHECK(value_of(db, "k") == "(absent)");
+    for (const std::size_t size :
+         {31U, 32U, 127U, 128U, 1024U, 16'383U, 16'384U, 70'000U, 3'000'000U}) {
+        const std::string long_key(size % 65'536, 'k');
+        const std::string value(size, static_cast<char>(size));
+        REQUIRE(db.put(long_key, value, start));
+        REQUIRE(value_of(db, long_key) == value);
+    }
 }
 
 TEST_CASE("an entry is gone once its deadline has come") {
-    store db(*std::pmr::new_delete_resource(), MiB, 1);
+    store db(*std::pmr::new_delete_resource(), {MiB, 1});
     CHECK(db.put("a", "1", at(0), at(10)));
+    CHECK(db.expiring() == 1);
+    CHECK(db.find("a", at(0))->deadline == at(10));
     CHECK(value_of(db, "a", at(9)) == "1");
     CHECK(value_of(db, "a", at(10)) == "(absent)");
+    CHECK(db.expiring() == 0);
     CHECK(db.put("b", "1", at(0), at(10)));
     CHECK_FALSE(db.erase("b", at(11)));
     CHECK(db.put("c", "1", at(0), at(10)));
     CHECK(db.put("c", "2", at(5)));
+    CHECK(db.expiring() == 0);
     CHECK(value_of(db, "c", at(99)) == "2");
+    CHECK(db.expired() == 2);
 }
 
-TEST_CASE("a store agrees with a model, and its bytes return to the start") {
-    std::mt19937 random(11);
-    test::failing_resource memory;
-    store db(memory, 64 * MiB, 5);
+TEST_CASE("a sweep frees what is past its deadline, and nothing else") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
     const auto bytes_at_start = db.bytes_used();
-    std::unordered_map<std::string, std::string> model;
-    for (int step = 0; step < 200'000; ++step) {
-        const auto key = std::to_string(random() % 2000);
-        switch (random() % 4) {
-            case 0:
-            case 1: {
-                const std::string value(random() % 200, static_cast<char>(random() % 256));
-                REQUIRE(db.put(key, value, start));
-                model[key] = value;
-                break;
-            }
-            case 2:
-                REQUIRE(db.erase(key, start) == (model.erase(key) == 1));
-                break;
-            default:
-                REQUIRE(db.get(key, start).has_value() == model.contains(key));
-        }
-        REQUIRE(db.size() == model.size());
-        REQUIRE(db.bytes_used() == memory.bytes_held());
+    for (int i = 0; i < 20'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), "value", at(0), i % 2 == 0 ? at(1000) : at(2000)));
     }
-    for (const auto& [key, value] : model) {
-        REQUIRE(value_of(db, key) == value);
-    }
-    for (const auto& [key, value] : model) {
-        REQUIRE(db.erase(key, start));
-    }
-    CHECK(db.bytes_used() == bytes_at_start);
-    CHECK(memory.bytes_held() == bytes_at_start);
-}
-
-TEST_CASE("an empty store holds nothing, and at its very ceiling it can be cleared") {
-    store none(*std::pmr::new_delete_resource(), 0, 1);
-    CHECK(none.bytes_used() == 0);
-    CHECK_FALSE(none.put("a", "1", start));
-    none.clear();
-    store db(*std::pmr::new_delete_resource(), 4 * KiB, 1);
-    std::size_t size = 4 * KiB;
-    while (!db.put("key", std::string(size, 'v'), start)) {
-        --size;
-    }
-    CHECK(db.bytes_used() == db.ceiling());
-    db.clear();
-    CHECK(db.bytes_used() == 0);
-}
-
-TEST_CASE("a smaller value gives memory back") {
-    store db(*std::pmr::new_delete_resource(), MiB, 1);
-    REQUIRE(db.put("key", std::string(10'000, 'v'), start));
-    const auto bytes = db.bytes_used();
-    REQUIRE(db.put("key", "v", start));
-    CHECK(db.bytes_used() < bytes - 9'000);
-}
-
-TEST_CASE("clear leaves nothing behind") {
-    store db(*std::pmr::new_delete_resource(), MiB, 1);
-    const auto bytes_at_start = db.bytes_used();
+    REQUIRE(db.put("stays", "here", at(0)));
+    sweep_all(db, at(500));
+    CHECK(db.size() == 20'001);
     for (int i = 0; i < 1000; ++i) {
-        REQUIRE(db.put(std::to_string(i), "value", start));
+        db.sweep(at(1500), 100);
     }
-    db.clear();
-    CHECK(db.size() == 0);
+    CHECK(db.size() == 10'001);
+    for (int i = 0; i < 1000; ++i) {
+        db.sweep(at(2500), 100);
+    }
+    CHECK(db.size() == 1);
+    CHECK(value_of(db, "stays", at(9999)) == "here");
+    CHECK(db.erase("stays", at(9999)));
     CHECK(db.bytes_used() == bytes_at_start);
-    CHECK(db.put("again", "works", start));
 }
 
-TEST_CASE("at the ceiling a put is refused and loses nothing") {
-    store db(*std::pmr::new_delete_resource(), 256 * KiB, 1);
-    int stored = 0;
-    while (db.put("key" + std::to_string(stored), std::string(500, 'v'), start)) {
+TEST_CASE("under a steady load few entries are past their deadline") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    constexpr int lifetime = 20'000;  // as many entries are alive at a time
+    std::size_t worst = 0;
+    for (int i = 0; i < 200'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), "some value", at(i), at(i + lifetime)));
+        if (i > 2 * lifetime) {
+            worst = std::max(worst, db.size());
+        }
+    }
+    CHECK(worst < lifetime * 110 / 100);
+}
+
+TEST_CASE("a store agrees with a model, whatever its hash, and its bytes return to the start") {
+    const auto [hash, keys, steps] = GENERATE(table<hash_function, unsigned, int>({
+        {seeded_hash, 30'000, 400'000},
+        {seeded_hash, 50, 100'000},
+        {constant_hash, 200, 100'000},
+        {two_bit_hash, 200, 100'000},
+        {identity_hash, 2'000, 100'000},
+    }));
+    test::failing_resource memory;
+    {
+        store db(memory, {64 * MiB, 5, eviction::none, hash});
+        test::run_model(db, {.seed = 11, .steps = steps, .keys = keys});
+        CHECK(db.bytes_used() == memory.bytes_held());
+    }
+    CHECK(memory.bytes_held() == 0);
+}
+
+TEST_CASE("growth and shrinking in waves lose nothing") {
+    store db(*std::pmr::new_delete_resource(), {256 * MiB, 3});
+    const auto bytes_at_start = db.bytes_used();
+    for (const int count : {300'000, 1000, 50'000}) {
+        for (int i = 0; i < count; ++i) {
+            REQUIRE(db.put("key" + std::to_string(i), std::to_string(i), start));
+        }
+        for (int i = 0; i < count; i += 7) {
+            REQUIRE(value_of(db, "key" + std::to_string(i)) == std::to_string(i));
+        }
+        for (int i = 0; i < count; ++i) {
+            REQUIRE(db.erase("key" + std::to_string(i), start));
+        }
+        REQUIRE(db.bytes_used() == bytes_at_start);
+    }
+}
+
+TEST_CASE("a walk meets every entry that is there throughout, however the store changes") {
+    std::mt19937 random(4);
+    for (const int others : {0, 5'000, 60'000}) {
+        store db(*std::pmr::new_delete_resource(), {256 * MiB, 7});
+        for (int i = 0; i < 3000; ++i) {
+            REQUIRE(db.put("stays" + std::to_string(i), "x", start));
+        }
+        if (others == 5'000) {
+            for (int i = 0; i < 60'000; ++i) {
+                REQUIRE(db.put("other" + std::to_string(i), "x", start));
+            }
+        }
+        std::set<std::string> seen;
+        std::uint64_t cursor = 0;
+        int next = others == 5'000 ? 0 : 60'000;
+        do {
+            cursor = db.scan(cursor, 1 + random() % 50, start, [&](const store::entry& each) {
+                seen.insert(std::string(each.key));
+            });
+            for (int i = 0; i < 40; ++i, ++next) {
+                const auto key = "other" + std::to_string(next);
+                if (others == 5'000) {
+                    db.erase(key, start);  // the table shrinks meanwhile
+                } else if (others != 0) {
+                    REQUIRE(db.put(key, "y", start));  // it grows
+                }
+            }
+        } while (cursor != 0);
+        for (int i = 0; i < 3000; ++i) {
+            REQUIRE(seen.contains("stays" + std::to_string(i)));
+        }
+    }
+}
+
+TEST_CASE("an undisturbed walk meets every entry once; a wrong cursor does no harm") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 7});
+    CHECK(walk(db).empty());
+    for (int i = 0; i < 10'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), "x", start));
+    }
+    REQUIRE(db.put("late", "x", start, at(0)));
+    const auto seen = walk(db, GENERATE(1U, 10U, 100'000U));
+    CHECK(seen.size() == 10'000);
+    for (const auto& [key, times] : seen) {
+        REQUIRE(times == 1);
+    }
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 10'000; ++i) {
+        db.scan(random() >> random() % 64, 5, start, [](const store::entry&) {});
+    }
+}
+
+TEST_CASE("a random entry may be any of them") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 7});
+    std::mt19937_64 random(1);
+    CHECK_FALSE(db.random_entry(random(), start));
+    REQUIRE(db.put("dead", "x", start, at(0)));
+    CHECK_FALSE(db.random_entry(random(), start));
+    for (int i = 0; i < 500; ++i) {
+        REQUIRE(db.put(std::to_string(i), "x", start));
+    }
+    std::set<std::string> seen;
+    for (int i = 0; i < 50'000; ++i) {
+        seen.insert(std::string(db.random_entry(random(), start)->key));
+    }
+    CHECK(seen.size() == 500);
+}
+
+TEST_CASE("clear empties at once and gives the memory back behind it") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    const auto bytes_at_start = db.bytes_used();
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 50'000; ++i) {
+            REQUIRE(db.put(std::to_string(i), "value", start, i % 3 == 0 ? at(9) : no_deadline));
+        }
+        db.clear();
+        CHECK(db.size() == 0);
+        CHECK(db.expiring() == 0);
+        CHECK(value_of(db, "1") == "(absent)");
+        REQUIRE(db.put("again", "works", start));
+        db.clear();  // before the memory of the last time is free
+        CHECK(value_of(db, "again") == "(absent)");
+        sweep_all(db);
+        CHECK(db.bytes_used() == bytes_at_start);
+    }
+}
+
+TEST_CASE("after a clear at the ceiling there is room at once") {
+    store db(*std::pmr::new_delete_resource(), {4 * MiB, 1});
+    std::size_t first = 0;
+    while (db.put("key" + std::to_string(first), std::string(100, 'v'), start)) {
+        ++first;
+    }
+    db.clear();
+    std::size_t second = 0;
+    while (db.put("key" + std::to_string(second), std::string(100, 'v'), start)) {
+        ++second;
+    }
+    CHECK(second >= first * 98 / 100);
+}
+
+TEST_CASE("at the ceiling a put is refused and loses nothing, and a smaller one succeeds") {
+    const auto size = GENERATE(0U, 5U, 40U, 500U, 5'000U, 60'000U);
+    store db(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+    const auto bytes_at_start = db.bytes_used();
+    std::size_t stored = 0;
+    while (db.put("key" + std::to_string(stored), std::string(size, 'v'), start)) {
         ++stored;
         REQUIRE(db.bytes_used() <= db.ceiling());
     }
-    CHECK(stored > 200);
-    CHECK(db.size() == static_cast<std::size_t>(stored));
+    CHECK(stored * (size + 40) > 6 * MiB);
+    CHECK(db.size() == stored);
     const auto bytes = db.bytes_used();
-    CHECK_FALSE(db.put("key0", std::string(100'000, 'w'), start));
-    CHECK(value_of(db, "key0") == std::string(500, 'v'));
+    CHECK_FALSE(db.put("key0", std::string(9 * MiB, 'w'), start));
+    CHECK(value_of(db, "key0") == std::string(size, 'v'));
     CHECK(db.bytes_used() == bytes);
-    CHECK(db.put("key0", "smaller", start));
-    CHECK(value_of(db, "key0") == "smaller");
-    for (int i = 1; i < stored; ++i) {
-        REQUIRE(value_of(db, "key" + std::to_string(i)) == std::string(500, 'v'));
+    for (std::size_t smaller = size; smaller-- > 0;) {
+        REQUIRE(db.put("key1", std::string(smaller, 's'), start));
+        REQUIRE(value_of(db, "key1") == std::string(smaller, 's'));
+        smaller -= smaller / 3;
+    }
+    for (std::size_t i = 2; i < stored; ++i) {
+        REQUIRE(value_of(db, "key" + std::to_string(i)) == std::string(size, 'v'));
+    }
+    for (std::size_t i = 0; i < stored; ++i) {
+        REQUIRE(db.erase("key" + std::to_string(i), start));
+    }
+    CHECK(db.bytes_used() == bytes_at_start);
+}
+
+TEST_CASE("entries of any other size fit after all are deleted") {
+    const std::vector<std::size_t> sizes{8, 50, 1'000, 12'000, 60'000};
+    const auto fill = [](store& db, std::size_t size) {
+        std::size_t stored = 0;
+        while (db.put(std::to_string(stored), std::string(size, 'v'), start)) {
+            ++stored;
+        }
+        return stored;
+    };
+    for (const auto before : sizes) {
+        store db(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+        for (const auto after : sizes) {
+            const auto stored = fill(db, before);
+            for (std::size_t i = 0; i < stored; ++i) {
+                REQUIRE(db.erase(std::to_string(i), start));
+            }
+            store fresh(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+            const auto fit = fill(db, after);
+            CHECK(fit >= fill(fresh, after) * 95 / 100);
+            for (std::size_t i = 0; i < fit; ++i) {
+                REQUIRE(db.erase(std::to_string(i), start));
+            }
+        }
     }
 }
 
-TEST_CASE("whichever allocation fails, a put changes nothing") {
+TEST_CASE("whichever allocation fails, a call changes nothing") {
     using mode = test::failing_resource::mode;
     const auto how = GENERATE(mode::once, mode::from_then_on);
-    const bool over = GENERATE(false, true);
+    const auto size = GENERATE(10U, 5'000U, 100'000U);
     test::failing_resource memory;
-    store db(memory, 64 * MiB, 1);
-    for (int i = 0; i < 13; ++i) {  // the next new key makes the index grow
-        REQUIRE(db.put(std::to_string(i), "old", at(0), at(50)));
-    }
-    const auto key = over ? std::string("3") : std::string(100, 'k');
-    for (std::uint64_t number = 1;; ++number) {
-        const auto bytes = db.bytes_used();
-        memory.fail_at(number, how);
-        const bool stored = db.put(key, std::string(200, 'n'), at(1));
-        const bool failed = memory.has_failed();
-        memory.never_fail();
-        REQUIRE(stored != failed);
-        if (stored) {
-            REQUIRE(number > 1);  // at least one allocation was refused
+    store db(memory, {64 * MiB, 1});
+    std::unordered_map<std::string, std::string> model;
+    int failures = 0;
+    for (int i = 0; i < 3000; ++i) {
+        const auto key = std::to_string(i % 2000);
+        const std::string value(size + static_cast<std::size_t>(i) % 50, static_cast<char>(i));
+        for (std::uint64_t number = 1;; ++number) {
+            const auto bytes = db.bytes_used();
+            memory.fail_at(number, how);
+            const bool stored = db.put(key, value, at(1), at(99));
+            const bool failed = memory.has_failed();
+            memory.never_fail();
+            if (stored) {
+                break;
+            }
+            REQUIRE(failed);
+            ++failures;
+            REQUIRE(db.bytes_used() == bytes);
+            REQUIRE(value_of(db, key, at(1)) == (model.contains(key) ? model[key] : "(absent)"));
+            REQUIRE(number < 10);
+        }
+        model[key] = value;
+        REQUIRE(db.size() == model.size());
+        if (i % 100 == 50) {  // deleting needs no memory
+            memory.fail_at(1, mode::from_then_on);
+            REQUIRE(db.erase(key, at(1)));
+            memory.never_fail();
+            model.erase(key);
+        }
+        if (i > 100 && size == 100'000U) {
             break;
         }
-        REQUIRE(db.bytes_used() == bytes);
-        REQUIRE(db.size() == 13);
-        REQUIRE(value_of(db, key, at(1)) == (over ? "old" : "(absent)"));
     }
-    CHECK(value_of(db, key, at(99)) == std::string(200, 'n'));
+    CHECK(failures > 0);
+    for (const auto& [key, value] : model) {
+        REQUIRE(value_of(db, key, at(1)) == value);
+        REQUIRE(db.find(key, at(1))->deadline == at(99));
+    }
+}
+
+TEST_CASE("a store that cannot begin says so and leaves nothing") {
+    test::failing_resource memory;
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+        memory.fail_at(number, test::failing_resource::mode::once);
+        CHECK_THROWS_AS(store(memory, {64 * MiB, 1}), std::bad_alloc);
+        CHECK(memory.bytes_held() == 0);
+    }
+    CHECK_THROWS_AS(store(memory, {1000, 1}), std::bad_alloc);
+    CHECK(memory.bytes_held() == 0);
+}
+
+TEST_CASE("with eviction a full store takes new entries and keeps those that are read") {
+    store db(*std::pmr::new_delete_resource(), {4 * MiB, 1, eviction::clock});
+    for (int i = 0; i < 200'000; ++i) {
+        REQUIRE(db.put("key" + std::to_string(i), std::string(50, 'v'), start));
+        if (i >= 100) {
+            REQUIRE(db.get("key" + std::to_string(i % 100), start).has_value());
+        }
+        REQUIRE(db.bytes_used() <= db.ceiling());
+    }
+    CHECK(db.evicted() > 100'000);
+    CHECK(db.size() > 20'000);
+    CHECK(value_of(db, "key199999") == std::string(50, 'v'));
+}
+
+TEST_CASE("keys made to collide under another seed are as good as any") {
+    // 20,000 keys whose hashes under seed 0 share the bits that choose segment and bucket.
+    std::vector<std::string> crafted;
+    for (std::uint64_t i = 0; crafted.size() < 2'000; ++i) {
+        auto key = std::to_string(i);
+        if ((seeded_hash(key, 0) & 0xff00) == 0) {
+            crafted.push_back(std::move(key));
+        }
+    }
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 0x9e3779b97f4a7c15});
+    for (const auto& key : crafted) {
+        REQUIRE(db.put(key, "x", start));
+    }
+    store plain(*std::pmr::new_delete_resource(), {64 * MiB, 0x9e3779b97f4a7c15});
+    for (std::size_t i = 0; i < crafted.size(); ++i) {
+        REQUIRE(plain.put("r" + std::to_string(i + 100'000), "x", start));
+    }
+    CHECK(db.bytes_used() <= plain.bytes_used() + 64 * KiB);
+}
+
+TEST_CASE("prefetching many keys changes nothing") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    std::vector<std::string> keys;
+    for (int i = 0; i < 1000; ++i) {
+        keys.push_back(std::to_string(i));
+        REQUIRE(db.put(keys.back(), "x", start));
+    }
+    std::vector<std::string_view> views(keys.begin(), keys.end());
+    views.emplace_back("absent");
+    db.prefetch(views);
+    db.prefetch({});
+    CHECK(db.size() == 1000);
 }
 
 TEST_CASE("the budget counts exactly and refuses before it asks") {

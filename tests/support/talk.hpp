@@ -13,7 +13,7 @@ namespace butterdb::test {
 /// A store, an engine and one conversation, driven by bytes.
 struct fixture {
     limits lim;
-    store db{*std::pmr::new_delete_resource(), 64 * MiB, 1};
+    store db{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
     engine run{db, lim};
     time_point now{};
 };

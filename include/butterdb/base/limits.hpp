@@ -31,12 +31,15 @@ struct limits {
     std::size_t turn_output_bytes_max = 64 * KiB;
 
     // The server.
-    std::size_t clients_max = 10'000;             ///< connections at once (`--max-clients`)
-    std::uint64_t memory_bytes_max = 256 * MiB;   ///< the store's ceiling (`--max-memory`)
-    std::chrono::seconds drain{10};               ///< after SIGTERM, until connections are cut
-    std::size_t drain_bytes_max = 1 * MiB;        ///< of one connection's input taken in after it
-    std::size_t farewells_max = 16;               ///< clients too many given time to read why
-    std::chrono::milliseconds accept_pause{100};  ///< after accept ran out of descriptors
+    std::size_t clients_max = 10'000;            ///< connections at once (`--max-clients`)
+    std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling (`--max-memory`)
+    std::chrono::seconds drain{10};              ///< after SIGTERM, until connections are cut
+    std::size_t drain_bytes_max = 1 * MiB;       ///< of one connection's input taken in after it
+    std::size_t farewells_max = 16;              ///< clients too many given time to read why
+    std::size_t upkeep_buckets = 1024;           ///< of the store swept at a time
+    std::chrono::milliseconds upkeep_pause{1};   ///< between sweeps that find much to do
+    std::chrono::milliseconds upkeep_interval{100};  ///< between sweeps that find little
+    std::chrono::milliseconds accept_pause{100};     ///< after accept ran out of descriptors
 };
 
 /// A client's bytes that an error text may repeat.

@@ -44,6 +44,9 @@ public:
     /// Applies `request` at `now` and appends exactly one reply.
     void execute(const command::any& request, peer& who, reply_writer& out, time_point now);
 
+    /// Work that no client waits for, a bounded share of it. True when there is more of it.
+    bool upkeep(time_point now) { return db_.sweep(now, limits_.upkeep_buckets); }
+
     process_facts facts;
     counters count;
 

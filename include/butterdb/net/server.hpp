@@ -72,6 +72,8 @@ private:
     awaitable<> bid_farewell(stream_socket socket);
     void admit(stream_socket socket);
     void turn_away(stream_socket socket);
+    void wake_upkeep();
+    void sweep_on_timer();
     void ended(const std::exception_ptr& failure);
     void log_ending(const asio::error_code& ec, conversation::ending how);
 
@@ -81,6 +83,8 @@ private:
     const logger& log_;
     sweeper sweeper_;
     steady_timer drain_timer_;
+    steady_timer upkeep_timer_;
+    bool upkeep_awake_ = false;
     std::list<acceptor> acceptors_;
     std::vector<std::string> addresses_;
     std::string unix_path_;  // to remove at the end

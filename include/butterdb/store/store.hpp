@@ -2,37 +2,88 @@
 
 #include <butterdb/base/time.hpp>
 #include <butterdb/store/budget_resource.hpp>
+#include <butterdb/store/slab_resource.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <memory_resource>
 #include <optional>
-#include <string>
+#include <span>
 #include <string_view>
-#include <unordered_map>
 
 namespace butterdb {
+
+class directory;
+class slot;
+struct segment;
+
+/// What to do when there is no memory for an entry.
+enum class eviction {
+    none,   ///< refuse it
+    clock,  ///< delete entries that were not read lately: second chance, a bit per entry
+};
+
+/// Gives the 64-bit hash of a key. Two stores with different seeds hash differently.
+using hash_function = std::uint64_t (*)(std::string_view key, std::uint64_t seed) noexcept;
+
+/// XXH3 of the xxHash library, with a seed. Who does not know the seed cannot make keys that
+/// collide more often than random ones: all of its secret words are derived from it, and of keys of
+/// 4 to 8 bytes no two of a length collide at all.
+std::uint64_t seeded_hash(std::string_view key, std::uint64_t seed) noexcept;
+
+struct store_options {
+    std::uint64_t ceiling = std::uint64_t{256} << 20;  ///< bytes, index included; at least 1 MiB
+    std::uint64_t seed = 0;  ///< from a random source, unless a run is to be repeated
+    butterdb::eviction eviction = butterdb::eviction::none;
+    hash_function hash = seeded_hash;  ///< for tests
+};
 
 /// A map from bytes to bytes with an optional deadline per entry, in memory that never goes over a
 /// ceiling. It reads no clock and draws no random number: both are arguments.
 ///
-/// Invariants: an entry whose deadline is not after `now` is never seen; a call that fails changes
-/// nothing; `bytes_used()` counts every byte that the store holds and is back at its first value
-/// when the last entry is gone. Views stay valid until the next call that is not const.
+///     directory        hash prefix -> segment      grows and shrinks by a page at a time
+///     segment          41 buckets                  split when full, joined when nearly empty
+///     bucket           8 slots, a cache line       an entry is in its bucket or in the next
+///     slot             8 bytes                     address of the entry, 16 bits of its hash,
+///     flags entry            one block of the slab       2 bytes and up, key, value
+///
+/// Invariants:
+/// 1. An entry whose deadline is not after `now` is never seen.
+/// 2. A call that fails has changed nothing.
+/// 3. `bytes_used()` counts every byte that the store holds, and is back at its first value when
+/// the
+///    last entry is gone.
+/// 4. No call does more than a bounded amount of work: growth splits one segment, and `clear` frees
+///    behind the scenes.
+///
+/// Views into the store stay valid until the next call that is not const. Not for threads.
 class store {
 public:
-    /// `memory` outlives the store. `ceiling` in bytes. `seed` keeps clients from guessing which
-    /// keys collide.
-    store(std::pmr::memory_resource& memory, std::uint64_t ceiling, std::uint64_t seed);
+    struct entry {
+        std::string_view key;
+        std::string_view value;
+        time_point deadline;  ///< no_deadline: none
+    };
+
+    /// `memory` outlives the store; it is asked for pages of 4 KiB, 64 KiB and 256 KiB, aligned to
+    /// their size. Throws std::bad_alloc when not even an empty store fits.
+    store(std::pmr::memory_resource& memory, const store_options& options);
     store(const store&) = delete;
     store& operator=(const store&) = delete;
+    ~store();
 
-    /// The value of `key`, unless absent. O(1).
+    /// The entry of `key`, unless absent. O(1), two cache misses.
+    std::optional<entry> find(std::string_view key, time_point now);
     std::optional<std::string_view> get(std::string_view key, time_point now);
 
+    /// Asks the processor for what finding these keys will need, so that the waits overlap.
+    void prefetch(std::span<const std::string_view> keys) const noexcept;
+
     /// Stores `value` and `deadline` under `key`, replacing both. False when there is no memory for
-    /// it: the old value and its deadline are then as they were. A value no longer than the old one
-    /// always fits. O(1).
+    /// it: the old value and its deadline are then as they were. What makes an entry smaller always
+    /// succeeds. Neither argument may be a view into the store. O(1) but for the split of a
+    /// segment.
     [[nodiscard]] bool put(
         std::string_view key,
         std::string_view value,
@@ -42,41 +93,88 @@ public:
     /// Deletes `key`; false when it was not there. O(1).
     bool erase(std::string_view key, time_point now);
 
-    /// Deletes everything. O(n).
-    void clear() noexcept;
+    /// Deletes everything at once; `sweep` frees the memory. Throws nothing: without memory for an
+    /// empty index it frees until there is.
+    void clear();
 
     /// Entries, those past their deadline included until they are met.
-    std::size_t size() const noexcept { return entries_.size(); }
+    std::size_t size() const noexcept { return size_; }
+    /// Entries that have a deadline.
+    std::size_t expiring() const noexcept { return expiring_; }
+
+    /// A walk over all entries: calls `visit(const entry&)` for those of at least `count` slots
+    /// from `cursor` on and gives the next cursor, 0 at the end. Begin with 0. An entry that is
+    /// there from the first call to the last is visited at least once, however the store changes
+    /// between the calls; one that is moved may be visited again. `visit` must not change the
+    /// store.
+    template <typename Visit>
+    std::uint64_t scan(std::uint64_t cursor, std::size_t count, time_point now, Visit visit) {
+        return scan_slots(cursor, count, now, &visit, [](void* to, const entry& each) {
+            (*static_cast<Visit*>(to))(each);
+        });
+    }
+
+    /// Some entry, chosen by `random`; nothing when the store is empty. Expected O(1), at most one
+    /// walk over the buckets.
+    std::optional<entry> random_entry(std::uint64_t random, time_point now);
+
+    /// Frees what `clear` left and entries past their deadline, in at most `steps` steps of a
+    /// bucket each, from where the last sweep ended. True when going on at once is worth it.
+    bool sweep(time_point now, std::size_t steps);
 
     /// Bytes held, index included.
     std::uint64_t bytes_used() const noexcept { return budget_.bytes_used(); }
     std::uint64_t ceiling() const noexcept { return budget_.ceiling(); }
+    bool evicts() const noexcept { return eviction_ != eviction::none; }
+    /// Entries deleted since the start: past their deadline, and to make room.
+    std::uint64_t expired() const noexcept { return expired_; }
+    std::uint64_t evicted() const noexcept { return evicted_; }
 
 private:
-    struct entry {
-        using allocator_type = std::pmr::polymorphic_allocator<>;
-        entry(std::string_view bytes, time_point until, allocator_type memory)
-            : value(bytes, memory), deadline(until) {}
-
-        std::pmr::string value;
-        time_point deadline;
+    struct place {
+        segment* part;  // in which the slot lies
+        slot* at;       // null: there is no such entry
     };
+    using visitor = void (*)(void* to, const entry& each);
 
-    struct seeded_hash {
-        using is_transparent = void;
-        std::uint64_t seed;
-        std::size_t operator()(std::string_view key) const noexcept;
-    };
-
-    using table = std::pmr::unordered_map<std::pmr::string, entry, seeded_hash, std::equal_to<>>;
-
-    table::iterator find_live(std::string_view key, time_point now);
-    void erase_at(table::iterator at) noexcept;
-    table empty_table() noexcept;
+    std::uint64_t hash_of(std::string_view key) const noexcept { return hash_(key, seed_); }
+    std::uint64_t hash_of(const slot& at) const noexcept;
+    place find_place(std::string_view key, std::uint64_t hash) const noexcept;
+    place find_live(std::string_view key, std::uint64_t hash, time_point now);
+    void remove(segment& part, slot& at) noexcept;
+    void tidy(std::uint64_t hash) noexcept;
+    void free_entry(const slot& at) noexcept;
+    void swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept;
+    void write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept;
+    void insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now);
+    bool insert_without_growth(std::uint64_t hash, char* block, std::uint64_t flags) const noexcept;
+    char* allocate(std::size_t bytes, time_point now);
+    bool make_room(time_point now);
+    bool dispose(std::size_t buckets) noexcept;
+    bool evict_bucket(time_point now);
+    bool evict_near(std::uint64_t hash) noexcept;
+    void pace_sweep(time_point now);
+    void sweep_bucket(time_point now);
+    std::uint64_t scan_slots(
+        std::uint64_t cursor, std::size_t count, time_point now, void* to, visitor visit);
+    template <typename Act>
+    std::uint64_t walk_bucket(std::uint64_t cursor, Act act);
 
     budget_resource budget_;
+    slab_resource slab_;
+    std::unique_ptr<directory> index_;
+    hash_function hash_;
     std::uint64_t seed_;
-    table entries_;
+    eviction eviction_;
+    std::size_t size_ = 0;
+    std::size_t expiring_ = 0;
+    std::uint64_t expired_ = 0;
+    std::uint64_t evicted_ = 0;
+
+    std::uint64_t sweep_at_ = 0;  // cursor
+    unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
+    unsigned sweep_found_ = 0;    // ... those past it
+    std::uint64_t evict_at_ = 0;  // cursor
 };
 
 }  // namespace butterdb

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <butterdb/base/assert.hpp>
+#include <butterdb/base/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace butterdb {
+
+/// An entry is one block:
+///
+///     | varint: key size, flags | varint: value size | deadline 8 B | slack 4 B | key | value |
+///     slack |
+///                                                     `-- if flagged --------´
+///
+/// A varint has 7 bits per byte, low ones first, 0x80 on all bytes but the last; the first one
+/// holds the key size times 4, plus 1 with a deadline, plus 2 with slack. So a short key and value
+/// without a deadline cost 2 bytes. Slack is room behind the value that a smaller value left: an
+/// entry can shrink where it is when there is no memory for a smaller block.
+struct entry_view {
+    std::string_view key;
+    std::string_view value;
+    time_point deadline;
+    std::size_t bytes;  ///< of the block, as it was allocated
+};
+
+/// What an entry is made of.
+struct entry_parts {
+    std::string_view key;
+    std::string_view value;
+    time_point deadline;
+
+    static constexpr std::size_t varint_bytes(std::uint64_t number) noexcept {
+        std::size_t bytes = 1;
+        for (; number >= 0x80; number >>= 7) {
+            ++bytes;
+        }
+        return bytes;
+    }
+
+    std::size_t bytes() const noexcept {
+        return varint_bytes(key.size() << 2) + varint_bytes(value.size()) +
+               (deadline == no_deadline ? 0 : sizeof(std::int64_t)) + key.size() + value.size();
+    }
+};
+
+inline constexpr std::size_t slack_field_bytes = sizeof(std::uint32_t);
+
+inline std::uint64_t read_varint(const char*& at) noexcept {
+    auto byte = static_cast<unsigned char>(*at++);
+    std::uint64_t number = byte & 0x7fU;
+    for (unsigned shift = 7; byte >= 0x80; shift += 7) {
+        byte = static_cast<unsigned char>(*at++);
+        number |= std::uint64_t{byte & 0x7fU} << shift;
+    }
+    return number;
+}
+
+inline char* write_varint(char* to, std::uint64_t number) noexcept {
+    for (; number >= 0x80; number >>= 7) {
+        *to++ = static_cast<char>(number | 0x80);
+    }
+    *to++ = static_cast<char>(number);
+    return to;
+}
+
+inline entry_view read_entry(const char* block) noexcept {
+    const char* at = block;
+    const auto key_field = read_varint(at);
+    const auto value_size = static_cast<std::size_t>(read_varint(at));
+    auto deadline = no_deadline;
+    if ((key_field & 1) != 0) {
+        std::int64_t since_epoch = 0;
+        std::memcpy(&since_epoch, at, sizeof since_epoch);
+        at += sizeof since_epoch;
+        deadline = time_point(std::chrono::milliseconds(since_epoch));
+    }
+    std::uint32_t slack = 0;
+    if ((key_field & 2) != 0) {
+        std::memcpy(&slack, at, sizeof slack);
+        at += sizeof slack;
+    }
+    const auto key_size = static_cast<std::size_t>(key_field >> 2);
+    const auto header = static_cast<std::size_t>(at - block);
+    return {
+        {at, key_size},
+        {at + key_size, value_size},
+        deadline,
+        header + key_size + value_size + slack};
+}
+
+/// Writes an entry of `bytes` bytes, parts.bytes() or at least slack_field_bytes more. The value
+/// may lie in the block itself, the key may not.
+inline void write_entry(char* block, const entry_parts& parts, std::size_t bytes) noexcept {
+    const bool has_deadline = parts.deadline != no_deadline;
+    const auto needed = parts.bytes();
+    const bool has_slack = bytes != needed;
+    BUTTERDB_ASSERT(!has_slack || bytes >= needed + slack_field_bytes);
+    const auto header =
+        needed - parts.key.size() - parts.value.size() + (has_slack ? slack_field_bytes : 0);
+    if (!parts.value.empty()) {
+        std::memmove(block + header + parts.key.size(), parts.value.data(), parts.value.size());
+    }
+    if (!parts.key.empty()) {
+        std::memcpy(block + header, parts.key.data(), parts.key.size());
+    }
+    const auto flags = (has_deadline ? 1U : 0U) | (has_slack ? 2U : 0U);
+    char* to = write_varint(block, std::uint64_t{parts.key.size()} << 2 | flags);
+    to = write_varint(to, parts.value.size());
+    if (has_deadline) {
+        const std::int64_t since_epoch = parts.deadline.time_since_epoch().count();
+        std::memcpy(to, &since_epoch, sizeof since_epoch);
+        to += sizeof since_epoch;
+    }
+    if (has_slack) {
+        const auto slack = static_cast<std::uint32_t>(bytes - needed - slack_field_bytes);
+        std::memcpy(to, &slack, sizeof slack);
+    }
+}
+
+}  // namespace butterdb
