@@ -2,6 +2,7 @@
 #include "directory.hpp"
 #include "entry.hpp"
 #include "segment.hpp"
+#include <butterdb/base/limits.hpp>
 #include <butterdb/store/store.hpp>
 
 #include <xxhash.h>
@@ -23,13 +24,16 @@ constexpr std::size_t join_slots_max = segment::slots / 5;
 // Buckets that one call may free or look through to make room.
 constexpr std::size_t dispose_buckets = 64;
 constexpr std::size_t evict_buckets_max = 4096;
-constexpr int make_room_tries_max = 64;
+constexpr int evictions_max = 64;
 
 // Sweeping keeps pace with puts: as many buckets for each, many when this share of entries with a
 // deadline is found past it (5 %), so that they are at most 10 % of all.
 constexpr unsigned sweep_many_buckets = 4;
 constexpr unsigned sweep_many_share = 20;
 constexpr unsigned sweep_memory = 256;  // entries that the share is taken of
+
+// Memory that one sweep gives back to the system, which takes its time for it.
+constexpr std::uint64_t sweep_bytes_max = 2 * MiB;
 
 // A cursor is a position in a walk by hash prefix and bucket:
 //
@@ -223,12 +227,13 @@ void store::insert(std::uint64_t hash, char* block, std::uint64_t flags, time_po
             index_->add_behind(last_of(first));
         }
     };
-    for (int tries = 0; !insert_without_growth(hash, block, flags);) {
+    int evictions_left = evictions_max;
+    while (!insert_without_growth(hash, block, flags)) {
         try {
             split();
         } catch (const std::bad_alloc&) {
             const bool has_place = eviction_ == eviction::clock && evict_near(hash);
-            if (!has_place && (++tries > make_room_tries_max || !make_room(now))) {
+            if (!has_place && !make_room(now, evictions_left)) {
                 throw;
             }
         }
@@ -310,25 +315,25 @@ bool store::dispose(std::size_t buckets) noexcept {
 
 // A block of the slab, or std::bad_alloc when no room can be made for it.
 char* store::allocate(std::size_t bytes, time_point now) {
-    for (int tries = 0;; ++tries) {
+    for (int evictions_left = evictions_max;;) {
         try {
             return static_cast<char*>(slab_.allocate(bytes, 1));
         } catch (const std::bad_alloc&) {
-            if (tries == make_room_tries_max || !make_room(now)) {
+            if (!make_room(now, evictions_left)) {
                 throw;
             }
         }
     }
 }
 
-// Frees something, if anything may be freed.
-bool store::make_room(time_point now) {
+// Frees something, if anything may be freed: first of what clear left, then by eviction, which is
+// tried only so often. False when there is nothing to free.
+bool store::make_room(time_point now, int& evictions_left) {
     if (index_->has_garbage()) {
-        while (dispose(dispose_buckets)) {
-        }
+        dispose(dispose_buckets);
         return true;
     }
-    return eviction_ == eviction::clock && evict_bucket(now);
+    return eviction_ == eviction::clock && evictions_left-- > 0 && evict_bucket(now);
 }
 
 // Lets the hand of the clock go on until it has deleted something: entries that were read since it
@@ -377,7 +382,8 @@ bool store::evict_near(std::uint64_t hash) noexcept {
 }
 
 bool store::sweep(time_point now, std::size_t steps) {
-    for (; steps > 0; --steps) {
+    const auto bytes_before = bytes_used();
+    for (; steps > 0 && bytes_before - bytes_used() < sweep_bytes_max; --steps) {
         if (index_->has_garbage()) {
             dispose(1);
         } else if (expiring_ == 0) {

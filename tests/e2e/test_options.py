@@ -109,6 +109,10 @@ class Right(unittest.TestCase):
                 self.assertEqual(c.ask(b"PUT abc 1234"), b"OK")
                 self.assertIn(b"--max-key", c.ask(b"PUT abcd 1"))
                 self.assertIn(b"--max-value", c.ask(b"PUT abc 12345"))
+                self.assertEqual(c.ask(b"GET abc"), b"1234")
+        with Server("--max-memory", "1MiB") as server:
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"PUT abc 1234"), b"OK")
                 reply = b"OK"
                 number = 0
                 while reply == b"OK":

@@ -149,7 +149,7 @@ private:
     void insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now);
     bool insert_without_growth(std::uint64_t hash, char* block, std::uint64_t flags) const noexcept;
     char* allocate(std::size_t bytes, time_point now);
-    bool make_room(time_point now);
+    bool make_room(time_point now, int& evictions_left);
     bool dispose(std::size_t buckets) noexcept;
     bool evict_bucket(time_point now);
     bool evict_near(std::uint64_t hash) noexcept;
