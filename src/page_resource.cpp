@@ -56,7 +56,8 @@ struct page_resource::region {
 
     // The first of `count` free pages at a multiple of `step`, 0 when there are none.
     std::size_t find_run(std::size_t count, std::size_t step) const noexcept {
-        for (std::size_t first = step; first + count <= region_pages; first += step) {
+        std::size_t first = step;
+        while (first + count <= region_pages) {
             std::size_t page = first;
             while (page < first + count && !used[page]) {
                 ++page;
@@ -64,6 +65,7 @@ struct page_resource::region {
             if (page == first + count) {
                 return first;
             }
+            first = (page / step + 1) * step;  // behind the page in use
         }
         return 0;
     }
@@ -135,7 +137,10 @@ void page_resource::do_deallocate(void* block, std::size_t bytes, std::size_t) {
 }
 
 page_resource::region* page_resource::add_region() {
-    auto* const fresh = ::new (map_aligned(region_bytes)) region;
+    char* const memory = map_aligned(region_bytes);
+    // Pages given back must not return with a huge page around them: the ceiling would not hold.
+    ::madvise(memory, region_bytes, MADV_NOHUGEPAGE);
+    auto* const fresh = ::new (memory) region;
     mapped_ += region_bytes;
     link(fresh);
     return fresh;

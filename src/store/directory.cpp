@@ -107,12 +107,45 @@ directory::page* directory::new_page() {
     return ::new (memory_->allocate(sizeof(page), alignof(page))) page;
 }
 
+// As many empty segments as are in a chain.
+segment* directory::new_chain_like(const segment& first) {
+    auto* const chain = new_segment();
+    try {
+        auto* last = chain;
+        for (const auto* part = first.behind; part != nullptr; part = part->behind) {
+            last->behind = new_segment();
+            last = last->behind;
+        }
+    } catch (...) {
+        free_chain(chain);
+        throw;
+    }
+    return chain;
+}
+
+void directory::free_chain(segment* first) noexcept {
+    while (first != nullptr) {
+        free_segment(std::exchange(first, first->behind));
+    }
+}
+
 void directory::free_segment(segment* empty) noexcept {
     memory_->deallocate(empty, sizeof(segment), alignof(segment));
 }
 
 void directory::free_page(page* empty) noexcept {
     memory_->deallocate(empty, sizeof(page), alignof(page));
+}
+
+// An empty store has the reserve and its one segment in the same slab, as at the start.
+void directory::renew_spares() noexcept {
+    if (spare_segment_ != nullptr) {
+        free_segment(std::exchange(spare_segment_, nullptr));
+    }
+    if (spare_page_ != nullptr) {
+        free_page(std::exchange(spare_page_, nullptr));
+    }
+    end_garbage();
 }
 
 // What was taken out of the garbage would keep its slab: the reserve is made when that is gone.
@@ -188,6 +221,16 @@ void directory::add_behind(segment& last) {
     last.behind->depth = last.depth;
 }
 
+void directory::drop_empty_behind(segment& first) noexcept {
+    for (auto* part = &first; part->behind != nullptr;) {
+        if (part->behind->used == 0) {
+            drop_behind(*part);
+        } else {
+            part = part->behind;
+        }
+    }
+}
+
 void directory::drop_behind(segment& last) noexcept {
     auto* const empty = last.behind;
     BUTTERDB_ASSERT(empty->used == 0);
@@ -202,10 +245,10 @@ bool directory::make_deep(std::uint64_t hash, unsigned depth) {
         if (in.depth + in.bits >= depth) {
             return true;
         }
-        if (places_ + in.places() > places_per_segment_max * segments_ + places_free) {
-            return false;
-        }
         if (in.bits < page_bits_max) {
+            if (places_ + in.places() > places_per_segment_max * segments_ + places_free) {
+                return false;
+            }
             double_page(in);
         } else if (in.depth < root_bits_max) {
             split_page(hash);
@@ -268,8 +311,13 @@ void directory::set_all(std::uint64_t hash, page& in) noexcept {
 
 void directory::place_upper(std::uint64_t hash, segment& lower, segment& upper) noexcept {
     const auto bit = std::uint64_t{1} << (63 - lower.depth);
-    ++lower.depth;
-    upper.depth = lower.depth;
+    const auto depth = lower.depth + 1;
+    for (auto* each : {&lower, &upper}) {
+        drop_empty_behind(*each);
+        for (auto* part = each; part != nullptr; part = part->behind) {
+            part->depth = depth;
+        }
+    }
     set_all(page_of(hash), hash | bit, upper);
     ++segments_;
 }
@@ -298,6 +346,9 @@ bool directory::join_segments(std::uint64_t hash) noexcept {
     free_segment(&upper);
     --segments_;
     halve_page(in);
+    if (segments_ == 1 && !has_garbage()) {
+        renew_spares();
+    }
     return true;
 }
 

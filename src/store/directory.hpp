@@ -49,30 +49,20 @@ public:
 
     segment& find(std::uint64_t hash) const noexcept { return *place_of(page_of(hash), hash); }
 
-    /// Splits the segment of `hash`. `hash_of` gives an entry's hash. False when it cannot be
-    /// split: too deep, or the directory would become too large for what it holds. Throws
-    /// std::bad_alloc, and nothing has changed that anybody sees.
+    /// Splits the segment of `hash`, with those behind it. `hash_of` gives an entry's hash. False
+    /// when it cannot be split: too deep, or the directory would become too large for what it
+    /// holds. Throws std::bad_alloc; then no entry has moved.
     template <typename HashOf>
     bool split(std::uint64_t hash, HashOf hash_of) {
         auto& full = find(hash);
-        if (full.behind != nullptr || !make_deep(hash, full.depth + 1)) {
+        if (!make_deep(hash, full.depth + 1)) {
             return false;
         }
-        auto& upper = *new_segment();
+        auto& upper = *new_chain_like(full);
         const auto bit = std::uint64_t{1} << (63 - full.depth);
-        for (const auto& each : full.at) {
-            prefetch_entries(each);
-        }
-        for (std::size_t b = 0; b < segment::buckets; ++b) {
-            for (std::size_t s = 0; s < bucket::slots; ++s) {
-                auto& from = full.at[b].at[s];
-                if (!from.empty() && (hash_of(from) & bit) != 0) {
-                    upper.at[b].at[s] = from;
-                    from = slot();
-                    --full.used;
-                    ++upper.used;
-                }
-            }
+        auto* to = &upper;
+        for (auto* part = &full; part != nullptr; part = part->behind, to = to->behind) {
+            move_some(*part, *to, [&](const slot& each) { return (hash_of(each) & bit) != 0; });
         }
         place_upper(hash, full, upper);
         return true;
@@ -84,8 +74,8 @@ public:
 
     /// Puts a segment behind `last`. Throws std::bad_alloc.
     void add_behind(segment& last);
-    /// Takes the empty segment behind `last` away.
-    void drop_behind(segment& last) noexcept;
+    /// Takes the empty segments behind `first` away.
+    void drop_empty_behind(segment& first) noexcept;
 
     /// Sets everything aside as garbage and begins anew with one empty segment, kept in reserve for
     /// this unless the last time is too near. Throws std::bad_alloc when there is no reserve and no
@@ -116,11 +106,6 @@ public:
         }
     }
 
-    /// Where the segment of `hash` ends: the first hash behind it, 0 at the end of all.
-    static std::uint64_t end_of(const segment& part, std::uint64_t hash) noexcept {
-        return part.depth == 0 ? 0 : ((hash >> (64 - part.depth)) + 1) << (64 - part.depth);
-    }
-
     std::size_t segments() const noexcept { return segments_; }
 
 private:
@@ -130,6 +115,24 @@ private:
     static void prefetch_entries(const bucket& in) noexcept {
         for (const auto& each : in.at) {
             __builtin_prefetch(each.entry());
+        }
+    }
+    // Moves entries to the same places of another segment.
+    template <typename Chosen>
+    static void move_some(segment& from, segment& to, Chosen chosen) {
+        for (const auto& each : from.at) {
+            prefetch_entries(each);
+        }
+        for (std::size_t b = 0; b < segment::buckets; ++b) {
+            for (std::size_t s = 0; s < bucket::slots; ++s) {
+                auto& each = from.at[b].at[s];
+                if (!each.empty() && chosen(each)) {
+                    to.at[b].at[s] = each;
+                    each = slot();
+                    --from.used;
+                    ++to.used;
+                }
+            }
         }
     }
     static std::size_t top_bits(std::uint64_t hash, unsigned bits) noexcept {
@@ -144,6 +147,10 @@ private:
 
     segment* take_segment(page*& pages) noexcept;
     segment* new_segment();
+    segment* new_chain_like(const segment& first);
+    void free_chain(segment* first) noexcept;
+    void drop_behind(segment& last) noexcept;
+    void renew_spares() noexcept;
     void free_segment(segment* empty) noexcept;
     page* new_page();
     void end_garbage() noexcept;

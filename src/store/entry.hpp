@@ -47,6 +47,9 @@ struct entry_parts {
     }
 };
 
+/// What the slack of an entry can count up to.
+inline constexpr std::size_t entry_value_bytes_max = 0xffff'ffff;
+
 inline constexpr std::size_t slack_field_bytes = sizeof(std::uint32_t);
 
 inline std::uint64_t read_varint(const char*& at) noexcept {

@@ -80,10 +80,6 @@ std::size_t slab_resource::block_size(std::size_t bytes) noexcept {
     return bytes > block_max ? round_up(bytes, page_bytes) : size_of_class(class_of(bytes));
 }
 
-bool slab_resource::has_room(std::size_t bytes) const noexcept {
-    return bytes <= block_max && with_room_[class_of(bytes)] != nullptr;
-}
-
 void* slab_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
     BUTTERDB_ASSERT(alignment <= header_bytes);
     if (bytes > std::size_t{1} << 62) {

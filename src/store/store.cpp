@@ -23,7 +23,7 @@ constexpr std::size_t join_slots_max = segment::slots / 5;
 
 // Buckets that one call may free or look through to make room.
 constexpr std::size_t dispose_buckets = 64;
-constexpr std::size_t evict_buckets_max = 4096;
+constexpr std::size_t evict_buckets_max = 256;
 constexpr int evictions_max = 64;
 
 // Sweeping keeps pace with puts: as many buckets for each, many when this share of entries with a
@@ -61,6 +61,11 @@ struct cursor_parts {
 
 std::uint64_t flags_of(time_point deadline) noexcept {
     return deadline == no_deadline ? 0 : slot::has_deadline;
+}
+
+// What the block of an entry holds.
+std::size_t room_of(const slot& at) noexcept {
+    return slab_resource::block_size(read_entry(at.entry()).bytes);
 }
 
 segment& last_of(segment& first) noexcept {
@@ -165,27 +170,28 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
     pace_sweep(now);
     const auto hash = hash_of(key);
     const entry fresh{key, value, deadline};
+    if (value.size() > entry_value_bytes_max || value.size() > ceiling()) {
+        return false;  // and nothing is evicted for what can never fit
+    }
     const auto bytes = entry_parts{key, value, deadline}.bytes();
     auto found = find_live(key, hash, now);
-    const auto room_of = [](const slot& at) {
-        return slab_resource::block_size(read_entry(at.entry()).bytes);
-    };
     if (found.at != nullptr && room_of(*found.at) == slab_resource::block_size(bytes)) {
         write_over(*found.at, fresh, bytes);
         return true;
     }
     char* block = nullptr;
+    auto taken = bytes;
     try {
-        block = allocate(bytes, now);
+        block = allocate(taken, now, found.at == nullptr ? nullptr : found.at->entry());
         found = find_place(key, hash);  // making room may have deleted or moved it
-        write_entry(block, {key, value, deadline}, bytes);
+        write_entry(block, {key, value, deadline}, taken);
         if (found.at == nullptr) {
             insert(hash, block, flags_of(deadline), now);
             return true;
         }
     } catch (const std::bad_alloc&) {
         if (block != nullptr) {
-            slab_.deallocate(block, bytes, 1);
+            slab_.deallocate(block, taken, 1);
             return false;
         }
         found = find_place(key, hash);
@@ -233,7 +239,7 @@ void store::insert(std::uint64_t hash, char* block, std::uint64_t flags, time_po
             split();
         } catch (const std::bad_alloc&) {
             const bool has_place = eviction_ == eviction::clock && evict_near(hash);
-            if (!has_place && !make_room(now, evictions_left)) {
+            if (!has_place && !make_room(now, nullptr, evictions_left)) {
                 throw;
             }
         }
@@ -279,13 +285,7 @@ void store::free_entry(const slot& at) noexcept {
 // After a removal: gives empty segments back.
 void store::tidy(std::uint64_t hash) noexcept {
     auto& first = index_->find(hash);
-    for (auto* part = &first; part->behind != nullptr;) {
-        if (part->behind->used == 0) {
-            index_->drop_behind(*part);
-        } else {
-            part = part->behind;
-        }
-    }
+    index_->drop_empty_behind(first);
     if (first.used <= join_slots_max && first.used % 4 == 0) {
         index_->shrink(hash);
     }
@@ -297,6 +297,10 @@ void store::clear() {
             index_->set_aside();
             break;
         } catch (const std::bad_alloc&) {
+            if (!index_->has_garbage()) {
+                erase_all();
+                break;
+            }
             dispose(dispose_buckets);  // of the last time: that is why there is no reserve
         }
     }
@@ -306,6 +310,21 @@ void store::clear() {
     evict_at_ = 0;
 }
 
+// Deletes one by one, which needs no memory.
+void store::erase_all() noexcept {
+    for (std::uint64_t cursor = 0; size_ > 0;) {
+        const auto hash = cursor_parts(cursor).prefix;
+        cursor = walk_bucket(cursor, [&](segment& part, bucket& in) {
+            for (auto& each : in.at) {
+                if (!each.empty()) {
+                    remove(part, each);
+                }
+            }
+        });
+        tidy(hash);
+    }
+}
+
 bool store::dispose(std::size_t buckets) noexcept {
     for (; buckets > 0 && index_->has_garbage(); --buckets) {
         index_->dispose_bucket([this](const slot& each) { free_entry(each); });
@@ -313,14 +332,19 @@ bool store::dispose(std::size_t buckets) noexcept {
     return index_->has_garbage();
 }
 
-// A block of the slab, or std::bad_alloc when no room can be made for it.
-char* store::allocate(std::size_t bytes, time_point now) {
+// A block for an entry of `bytes` bytes, which may become more: where only a larger one could be
+// freed, the entry gets slack. Throws std::bad_alloc when no room can be made.
+char* store::allocate(std::size_t& bytes, time_point now, const char* spared) {
     for (int evictions_left = evictions_max;;) {
         try {
             return static_cast<char*>(slab_.allocate(bytes, 1));
         } catch (const std::bad_alloc&) {
-            if (!make_room(now, evictions_left)) {
+            evicted_block_ = 0;
+            if (!make_room(now, spared, evictions_left)) {
                 throw;
+            }
+            if (evicted_block_ >= bytes + slack_field_bytes) {
+                bytes = evicted_block_;
             }
         }
     }
@@ -328,31 +352,35 @@ char* store::allocate(std::size_t bytes, time_point now) {
 
 // Frees something, if anything may be freed: first of what clear left, then by eviction, which is
 // tried only so often. False when there is nothing to free.
-bool store::make_room(time_point now, int& evictions_left) {
+bool store::make_room(time_point now, const char* spared, int& evictions_left) {
     if (index_->has_garbage()) {
         dispose(dispose_buckets);
         return true;
     }
-    return eviction_ == eviction::clock && evictions_left-- > 0 && evict_bucket(now);
+    return eviction_ == eviction::clock && evictions_left-- > 0 && evict_bucket(now, spared);
 }
 
 // Lets the hand of the clock go on until it has deleted something: entries that were read since it
-// came by last have a second chance.
-bool store::evict_bucket(time_point now) {
+// came by last have a second chance, unless it has gone far without finding another. What is about
+// to be replaced stays: it may have to be kept.
+bool store::evict_bucket(time_point now, const char* spared) {
     bool deleted = false;
-    for (std::size_t walked = 0; size_ > 0 && !deleted && walked < evict_buckets_max; ++walked) {
+    for (std::size_t walked = 0; size_ > 0 && !deleted && walked < 2 * evict_buckets_max;
+         ++walked) {
+        const bool second_chance = walked < evict_buckets_max;
         const auto hash = cursor_parts(evict_at_).prefix;
         evict_at_ = walk_bucket(evict_at_, [&](segment& part, bucket& in) {
             for (auto& each : in.at) {
-                if (each.empty()) {
+                if (each.empty() || each.entry() == spared) {
                     continue;
                 }
                 const bool past =
                     each.is(slot::has_deadline) && read_entry(each.entry()).deadline <= now;
-                if (each.is(slot::visited) && !past) {
+                if (each.is(slot::visited) && second_chance && !past) {
                     each.clear(slot::visited);
                     continue;
                 }
+                evicted_block_ = std::max(evicted_block_, room_of(each));
                 remove(part, each);
                 ++(past ? expired_ : evicted_);
                 deleted = true;
@@ -421,6 +449,9 @@ void store::sweep_bucket(time_point now) {
             }
         }
     });
+    if (sweep_at_ == 0) {
+        sweep_seen_ = sweep_found_ = 0;  // a whole round: what was true of the last may not be now
+    }
     if (sweep_seen_ >= sweep_memory) {
         sweep_seen_ /= 2;
         sweep_found_ /= 2;
@@ -470,15 +501,22 @@ std::optional<store::entry> store::random_entry(std::uint64_t random, time_point
     const auto walk_max = (index_->segments() + 1) * segment::buckets;
     std::optional<entry> chosen;
     for (std::size_t walked = 0; !chosen && walked < walk_max; ++walked) {
-        std::uint64_t alternatives = 0;
+        std::array<entry, bucket::slots> live{};
+        std::size_t count = 0;
         cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
             for (const auto& each : in.at) {
-                const auto found = each.empty() ? entry_view{} : read_entry(each.entry());
-                if (!each.empty() && found.deadline > now && (random >> 8) % ++alternatives == 0) {
-                    chosen = entry{found.key, found.value, found.deadline};
+                if (each.empty() || count == live.size()) {
+                    continue;
+                }
+                const auto found = read_entry(each.entry());
+                if (found.deadline > now) {
+                    live[count++] = {found.key, found.value, found.deadline};
                 }
             }
         });
+        if (count > 0) {
+            chosen = live[(random >> 8) % count];
+        }
     }
     return chosen;
 }

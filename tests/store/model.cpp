@@ -37,7 +37,7 @@ public:
         } else {
             db_.sweep(now_, random_() % 8);
         }
-        if (random_() % (40 * keys_) == 0) {
+        if (random_() % 20'000 == 0) {
             db_.clear();
             entries_.clear();
         }

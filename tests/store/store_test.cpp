@@ -208,6 +208,48 @@ TEST_CASE("a walk meets every entry that is there throughout, however the store 
     }
 }
 
+TEST_CASE("a table that was hollowed out grows again without long chains") {
+    store db(*std::pmr::new_delete_resource(), {256 * MiB, 7});
+    for (int i = 0; i < 30'000; ++i) {
+        REQUIRE(db.put("a" + std::to_string(i), "x", start));
+    }
+    std::vector<std::string> doomed;
+    std::uint64_t cursor = 0;
+    do {
+        cursor = db.scan(
+            cursor, 10, start, [&](const store::entry& each) { doomed.emplace_back(each.key); });
+    } while (cursor != 0 && cursor >> 59 != 31);
+    for (const auto& key : doomed) {
+        db.erase(key, start);
+    }
+    for (int i = 0; i < 500'000; ++i) {
+        REQUIRE(db.put("b" + std::to_string(i), "x", start));
+    }
+    std::size_t most = 0;
+    do {
+        std::size_t met = 0;
+        cursor = db.scan(cursor, 1, start, [&](const store::entry&) { ++met; });
+        most = std::max(most, met);
+    } while (cursor != 0);
+    CHECK(most <= 3 * 8);
+}
+
+TEST_CASE("a refused put under eviction keeps the old value, and a hot store still takes entries") {
+    store db(*std::pmr::new_delete_resource(), {4 * MiB, 1, eviction::clock});
+    for (int i = 0; i < 50'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), std::string(50, 'v'), start));
+    }
+    REQUIRE(db.put("mine", "old", start));
+    CHECK_FALSE(db.put("mine", std::string(5 * MiB, 'n'), start));
+    CHECK(value_of(db, "mine") == "old");
+    for (int i = 0; i < 50'000; ++i) {
+        db.get(std::to_string(i), start);
+    }
+    for (int i = 0; i < 10'000; ++i) {
+        REQUIRE(db.put("new" + std::to_string(i), std::string(50, 'v'), start));
+    }
+}
+
 TEST_CASE("an undisturbed walk meets every entry once; a wrong cursor does no harm") {
     store db(*std::pmr::new_delete_resource(), {64 * MiB, 7});
     CHECK(walk(db).empty());
@@ -235,11 +277,14 @@ TEST_CASE("a random entry may be any of them") {
     for (int i = 0; i < 500; ++i) {
         REQUIRE(db.put(std::to_string(i), "x", start));
     }
-    std::set<std::string> seen;
-    for (int i = 0; i < 50'000; ++i) {
-        seen.insert(std::string(db.random_entry(random(), start)->key));
+    std::map<std::string, int> seen;
+    for (int i = 0; i < 100'000; ++i) {
+        ++seen[std::string(db.random_entry(random(), start)->key)];
     }
     CHECK(seen.size() == 500);
+    for (const auto& [key, times] : seen) {
+        CHECK(times < 200 * 10);  // 200 on average
+    }
 }
 
 TEST_CASE("clear empties at once and gives the memory back behind it") {
@@ -401,7 +446,7 @@ TEST_CASE("with eviction a full store takes new entries and keeps those that are
 }
 
 TEST_CASE("keys made to collide under another seed are as good as any") {
-    // 20,000 keys whose hashes under seed 0 share the bits that choose segment and bucket.
+    // 2,000 keys whose hashes under seed 0 share the bits that choose segment and bucket.
     std::vector<std::string> crafted;
     for (std::uint64_t i = 0; crafted.size() < 2'000; ++i) {
         auto key = std::to_string(i);

@@ -32,9 +32,6 @@ public:
     /// Bytes that a request for `bytes` really takes.
     static std::size_t block_size(std::size_t bytes) noexcept;
 
-    /// True when a block of this size needs nothing from upstream.
-    bool has_room(std::size_t bytes) const noexcept;
-
 private:
     struct slab;
 

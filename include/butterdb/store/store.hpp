@@ -54,8 +54,9 @@ struct store_options {
 /// 3. `bytes_used()` counts every byte that the store holds, and is back at its first value when
 /// the
 ///    last entry is gone.
-/// 4. No call does more than a bounded amount of work: growth splits one segment, and `clear` frees
-///    behind the scenes.
+/// 4. A call does a bounded amount of work: growth splits one segment at a time, and what `clear`
+///    leaves is freed by `sweep`. Only a put at the ceiling that needs memory which `clear` left
+///    frees until there is enough.
 ///
 /// Views into the store stay valid until the next call that is not const. Not for threads.
 class store {
@@ -148,10 +149,11 @@ private:
     void write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept;
     void insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now);
     bool insert_without_growth(std::uint64_t hash, char* block, std::uint64_t flags) const noexcept;
-    char* allocate(std::size_t bytes, time_point now);
-    bool make_room(time_point now, int& evictions_left);
+    char* allocate(std::size_t& bytes, time_point now, const char* spared);
+    bool make_room(time_point now, const char* spared, int& evictions_left);
     bool dispose(std::size_t buckets) noexcept;
-    bool evict_bucket(time_point now);
+    bool evict_bucket(time_point now, const char* spared);
+    void erase_all() noexcept;
     bool evict_near(std::uint64_t hash) noexcept;
     void pace_sweep(time_point now);
     void sweep_bucket(time_point now);
@@ -174,7 +176,8 @@ private:
     std::uint64_t sweep_at_ = 0;  // cursor
     unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
     unsigned sweep_found_ = 0;    // ... those past it
-    std::uint64_t evict_at_ = 0;  // cursor
+    std::uint64_t evict_at_ = 0;     // cursor
+    std::size_t evicted_block_ = 0;  // the largest block that the last eviction freed
 };
 
 }  // namespace butterdb
