@@ -77,6 +77,17 @@ private:
     asio::ip::tcp::socket socket_{io_};
 };
 
+// Asks for 60 MB of replies, which do not fit into the kernel.
+void ask_for_much(connection& deaf) {
+    deaf.send("PUT k " + std::string(60'000, 'x') + "\n");
+    CHECK(deaf.receive(3) == "OK\n");
+    std::string gets;
+    for (int i = 0; i < 1000; ++i) {
+        gets += "GET k\n";
+    }
+    deaf.send(gets);
+}
+
 }  // namespace
 
 TEST_CASE("server and clients run in threads") {
@@ -103,14 +114,8 @@ TEST_CASE("a peer that takes none of its replies is cut") {
     limits lim;
     lim.write_stall = 1s;
     running_server server(lim);
-    connection c(server.port());
-    c.send("PUT k " + std::string(60'000, 'x') + "\n");
-    CHECK(c.receive(3) == "OK\n");
-    std::string gets;
-    for (int i = 0; i < 1000; ++i) {
-        gets += "GET k\n";
-    }
-    c.send(gets);
+    connection deaf(server.port());
+    ask_for_much(deaf);
     connection other(server.port());
     std::string seen;
     while (seen.find("connected_clients:1\n") == seen.npos) {
@@ -127,13 +132,7 @@ TEST_CASE("a drain cuts what does not end in time") {
     lim.drain = 1s;
     running_server server(lim);
     connection deaf(server.port());
-    deaf.send("PUT k " + std::string(60'000, 'x') + "\n");
-    CHECK(deaf.receive(3) == "OK\n");
-    std::string gets;
-    for (int i = 0; i < 1000; ++i) {
-        gets += "GET k\n";
-    }
-    deaf.send(gets);
+    ask_for_much(deaf);
     CHECK(deaf.receive(1) == "x");
     server.drain();
 }
