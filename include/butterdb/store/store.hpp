@@ -173,9 +173,9 @@ private:
     std::uint64_t expired_ = 0;
     std::uint64_t evicted_ = 0;
 
-    std::uint64_t sweep_at_ = 0;  // cursor
-    unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
-    unsigned sweep_found_ = 0;    // ... those past it
+    std::uint64_t sweep_at_ = 0;     // cursor
+    unsigned sweep_seen_ = 0;        // of the entries with a deadline that were looked at lately
+    unsigned sweep_found_ = 0;       // ... those past it
     std::uint64_t evict_at_ = 0;     // cursor
     std::size_t evicted_block_ = 0;  // the largest block that the last eviction freed
 };
