@@ -110,7 +110,7 @@ void server::listen(const listen_options& options) {
         throw;
     }
     for (auto& each : acceptors_) {
-        spawn(accept_from(each), [] {});
+        spawn(accept_from(each), accepting_);
     }
 }
 
@@ -224,21 +224,20 @@ void server::drain(std::function<void()> done) {
     });
 }
 
-// Runs a coroutine to its end on the server's thread; `at_end` is called then, however it ended.
-// Throws std::bad_alloc, and nothing runs.
-void server::spawn(awaitable<> task, std::function<void()> at_end) {
+// Runs a coroutine to its end on the server's thread; it is counted in `running` until then,
+// however it ends. Throws std::bad_alloc, and nothing runs.
+void server::spawn(awaitable<> task, std::uint64_t& running) {
     ++tasks_;
+    ++running;
     try {
-        asio::co_spawn(
-            io_,
-            std::move(task),
-            [this, at_end = std::move(at_end)](const std::exception_ptr& failure) {
-                --tasks_;
-                at_end();
-                ended(failure);
-            });
+        asio::co_spawn(io_, std::move(task), [this, &running](const std::exception_ptr& failure) {
+            --tasks_;
+            --running;
+            ended(failure);
+        });
     } catch (...) {
         --tasks_;
+        --running;
         throw;
     }
 }
@@ -291,10 +290,8 @@ void server::admit(stream_socket socket) {
             return;
         }
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        auto session = converse(std::move(socket));
-        ++engine_.count.connected_clients;
         wake_upkeep();
-        spawn(std::move(session), [this] { --engine_.count.connected_clients; });
+        spawn(converse(std::move(socket)), engine_.count.connected_clients);
     } catch (const std::bad_alloc&) {
         log_.error("no memory for a connection");
     }
@@ -326,9 +323,7 @@ void server::turn_away(stream_socket socket) {
     asio::error_code ignored;
     socket.write_some(asio::buffer(too_many_clients), ignored);
     if (farewells_ < limits_.farewells_max) {
-        auto farewell = bid_farewell(std::move(socket));
-        ++farewells_;
-        spawn(std::move(farewell), [this] { --farewells_; });
+        spawn(bid_farewell(std::move(socket)), farewells_);
     }
 }
 

@@ -90,12 +90,7 @@ void directory::free_all() noexcept {
     while (segment* const part = take_segment(pages)) {
         free_segment(part);
     }
-    if (spare_segment_ != nullptr) {
-        memory_->deallocate(spare_segment_, sizeof(segment), alignof(segment));
-    }
-    if (spare_page_ != nullptr) {
-        memory_->deallocate(spare_page_, sizeof(page), alignof(page));
-    }
+    free_spares();
     memory_->deallocate(root_, sizeof(root), alignof(root));
 }
 
@@ -137,14 +132,18 @@ void directory::free_page(page* empty) noexcept {
     memory_->deallocate(empty, sizeof(page), alignof(page));
 }
 
-// An empty store has the reserve and its one segment in the same slab, as at the start.
-void directory::renew_spares() noexcept {
+void directory::free_spares() noexcept {
     if (spare_segment_ != nullptr) {
         free_segment(std::exchange(spare_segment_, nullptr));
     }
     if (spare_page_ != nullptr) {
         free_page(std::exchange(spare_page_, nullptr));
     }
+}
+
+// An empty store has the reserve and its one segment in the same slab, as at the start.
+void directory::renew_spares() noexcept {
+    free_spares();
     end_garbage();
 }
 

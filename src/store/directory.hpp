@@ -150,6 +150,7 @@ private:
     segment* new_chain_like(const segment& first);
     void free_chain(segment* first) noexcept;
     void drop_behind(segment& last) noexcept;
+    void free_spares() noexcept;
     void renew_spares() noexcept;
     void free_segment(segment* empty) noexcept;
     page* new_page();

@@ -63,6 +63,10 @@ std::uint64_t flags_of(time_point deadline) noexcept {
     return deadline == no_deadline ? 0 : slot::has_deadline;
 }
 
+bool is_past(const slot& at, time_point now) noexcept {
+    return at.is(slot::has_deadline) && read_entry(at.entry()).deadline <= now;
+}
+
 // What the block of an entry holds.
 std::size_t room_of(const slot& at) noexcept {
     return slab_resource::block_size(read_entry(at.entry()).bytes);
@@ -92,8 +96,7 @@ store::store(std::pmr::memory_resource& memory, const store_options& options)
 
 store::~store() {
     clear();
-    while (index_->has_garbage()) {
-        index_->dispose_bucket([this](const slot& each) { free_entry(each); });
+    while (dispose(dispose_buckets)) {
     }
 }
 
@@ -118,8 +121,7 @@ store::place store::find_place(std::string_view key, std::uint64_t hash) const n
 // Meets an entry past its deadline by deleting it.
 store::place store::find_live(std::string_view key, std::uint64_t hash, time_point now) {
     const auto found = find_place(key, hash);
-    if (found.at == nullptr || !found.at->is(slot::has_deadline) ||
-        read_entry(found.at->entry()).deadline > now) {
+    if (found.at == nullptr || !is_past(*found.at, now)) {
         return found;
     }
     remove(*found.part, *found.at);
@@ -374,8 +376,7 @@ bool store::evict_bucket(time_point now, const char* spared) {
                 if (each.empty() || each.entry() == spared) {
                     continue;
                 }
-                const bool past =
-                    each.is(slot::has_deadline) && read_entry(each.entry()).deadline <= now;
+                const bool past = is_past(each, now);
                 if (each.is(slot::visited) && second_chance && !past) {
                     each.clear(slot::visited);
                     continue;

@@ -68,7 +68,7 @@ private:
 
     awaitable<> accept_from(acceptor& from);
     awaitable<> converse(stream_socket socket);
-    void spawn(awaitable<> task, std::function<void()> at_end);
+    void spawn(awaitable<> task, std::uint64_t& running);
     awaitable<> bid_farewell(stream_socket socket);
     void admit(stream_socket socket);
     void turn_away(stream_socket socket);
@@ -89,8 +89,9 @@ private:
     std::vector<std::string> addresses_;
     std::string unix_path_;  // to remove at the end
     std::uint16_t tcp_port_ = 0;
-    std::size_t tasks_ = 0;      // coroutines that have not ended
-    std::size_t farewells_ = 0;  // those of them that only say good-bye
+    std::size_t tasks_ = 0;  // coroutines that have not ended; of these:
+    std::uint64_t accepting_ = 0;
+    std::uint64_t farewells_ = 0;
     bool stopping_ = false;
     std::function<void()> drained_;
     log_throttle foreign_log_{std::chrono::minutes(1)};

@@ -147,8 +147,8 @@ awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch&
 
 /// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
 /// the conversation is over, or the watch says so; gives the error that ended it, if one did.
-/// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write` and
-/// `end_output`; `Watch` has what `watched` has.
+/// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write`,
+/// `output_has_arrived` and `end_output`; `Watch` has what `watched` has.
 template <typename Stream, typename Watch, typename Clock>
 awaitable<asio::error_code> serve(
     Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
