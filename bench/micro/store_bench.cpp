@@ -1,12 +1,18 @@
 // Measures the store alone, without I/O: time and bytes per operation, the slowest operations while
-// it grows and shrinks, and the standard library's map beside it.
+// it grows and shrinks, the standard library's map beside it, keys made to collide, and what other
+// allocators would do with its entries.
 //
-// Usage: store-bench operations COUNT | stalls COUNT | compare COUNT
+// Usage: store-bench operations|stalls|eviction|compare|crafted|allocators COUNT
 
 #include "bench/histogram.hpp"
+#include "bench/micro/crafted_keys.hpp"
 #include "page_resource.hpp"
 #include <butterdb/base/limits.hpp>
+#include <butterdb/store/slab_resource.hpp>
 #include <butterdb/store/store.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -30,14 +36,21 @@ constexpr std::size_t key_bytes = 16;
 constexpr std::size_t value_bytes = 32;
 constexpr std::uint64_t ceiling = std::uint64_t{1} << 40;
 
-// The same keys every time, in an order that has nothing to do with their numbers.
+// The same numbers every time, that have nothing to do with each other (splitmix64).
+std::uint64_t mixed(std::uint64_t number) {
+    number = (number + 1) * 0x9e3779b97f4a7c15;
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+    number = (number ^ number >> 27) * 0x94d049bb133111eb;
+    return number ^ number >> 31;
+}
+
+// A key costs few instructions, so that what is measured is the store.
 class key_maker {
 public:
     std::string_view operator()(std::uint64_t number) {
-        number = (number + 1) * 0x9e3779b97f4a7c15;
-        for (std::size_t i = 0; i < key_bytes; ++i) {
-            text_[i] = "0123456789abcdef"[number >> (4 * i) & 15];
-        }
+        const std::array<std::uint64_t, 2> words{mixed(number), number};
+        static_assert(sizeof words == key_bytes);
+        std::memcpy(text_.data(), words.data(), sizeof words);
         return {text_.data(), key_bytes};
     }
 
@@ -45,7 +58,12 @@ private:
     std::array<char, key_bytes> text_{};
 };
 
-// A random permutation's next element: visits each number below `count` in some order.
+// A random number below `count`.
+std::uint64_t some(std::uint64_t i, std::uint64_t count) {
+    return static_cast<std::uint64_t>((static_cast<__uint128_t>(mixed(~i)) * count) >> 64);
+}
+
+// Visits each number below `count` once, in some order.
 std::uint64_t shuffled(std::uint64_t i, std::uint64_t count) {
     return i * 2'654'435'761U % count;
 }
@@ -73,31 +91,27 @@ void measure_operations(std::uint64_t count) {
     const std::string value(value_bytes, 'v');
     const auto put = [&](std::uint64_t i) { found += db.put(key(i), value, now) ? 1U : 0U; };
     const auto rounds = std::max<std::uint64_t>(count, 1'000'000);
-    std::printf(
-        "%llu entries of %zu + %zu bytes\n",
-        static_cast<unsigned long long>(count),
-        key_bytes,
-        value_bytes);
     print("put, new", nanoseconds_each(count, put));
     std::printf(
         "  %-22s %8.1f B beyond key and value\n",
         "memory per entry",
         static_cast<double>(db.bytes_used()) / static_cast<double>(count) - key_bytes -
             value_bytes);
-    print("put, over", nanoseconds_each(rounds, [&](std::uint64_t i) { put(shuffled(i, count)); }));
+    print("put, over", nanoseconds_each(rounds, [&](std::uint64_t i) { put(some(i, count)); }));
     print("get, hit", nanoseconds_each(rounds, [&](std::uint64_t i) {
-              found += db.get(key(shuffled(i, count)), now)->size();
+              found += static_cast<unsigned char>(db.get(key(some(i, count)), now)->front());
           }));
     constexpr std::size_t batch = 16;
     std::array<key_maker, batch> makers;
     std::array<std::string_view, batch> keys;
     print("get, hit, batches of 16", nanoseconds_each(rounds / batch, [&](std::uint64_t i) {
                                          for (std::size_t k = 0; k < batch; ++k) {
-                                             keys[k] = makers[k](shuffled(i * batch + k, count));
+                                             keys[k] = makers[k](some(i * batch + k, count));
                                          }
                                          db.prefetch(keys);
                                          for (const auto each : keys) {
-                                             found += db.get(each, now)->size();
+                                             found += static_cast<unsigned char>(
+                                                 db.get(each, now)->front());
                                          }
                                      }) / batch);
     print("get, miss", nanoseconds_each(rounds, [&](std::uint64_t i) {
@@ -113,9 +127,9 @@ void measure_operations(std::uint64_t count) {
                                 } while (cursor != 0);
                             }) / static_cast<double>(count));
     const std::string longer(3 * value_bytes, 'w');
-    print("put, other size", nanoseconds_each(rounds, [&](std::uint64_t i) {
-              const std::string_view some(longer.data(), shuffled(i, longer.size()));
-              found += db.put(key(shuffled(i * 7, count)), some, now) ? 1U : 0U;
+    print("put, over, other size", nanoseconds_each(rounds, [&](std::uint64_t i) {
+              const std::string_view value_of_some_size(longer.data(), some(7 * i, longer.size()));
+              found += db.put(key(some(i, count)), value_of_some_size, now) ? 1U : 0U;
           }));
     print("delete", nanoseconds_each(count, [&](std::uint64_t i) {
               found += db.erase(key(shuffled(i, count)), now) ? 1U : 0U;
@@ -145,7 +159,7 @@ public:
             all.add(std::chrono::nanoseconds(each));
         }
         std::printf(
-            "  %-8s p50 %6.2f us  p99.99 %7.2f us  max %8.2f us  (max of a single run %.2f us)\n",
+            "  %-26s p50 %6.2f us  p99.99 %7.2f us  max %8.2f us  (max of a single run %.2f us)\n",
             name,
             static_cast<double>(all.percentile(50).count()) / 1e3,
             static_cast<double>(all.percentile(99.99).count()) / 1e3,
@@ -185,9 +199,6 @@ void measure_stalls(std::uint64_t count) {
             sweeps.run(0, [&] { more = db.sweep(now, limits{}.upkeep_buckets); });
         }
     }
-    std::printf(
-        "%llu operations each, three runs, each operation's best of them\n",
-        static_cast<unsigned long long>(count));
     puts.print("put");
     deletes.print("delete");
     flushes.print("clear");
@@ -211,10 +222,10 @@ void compare_with_map(std::uint64_t count) {
     std::vector<double> ratios;
     for (int round = 0; round < 7; ++round) {
         const auto ours = nanoseconds_each(1'000'000, [&](std::uint64_t i) {
-            found += db.get(key(shuffled(i, count)), now)->size();
+            found += static_cast<unsigned char>(db.get(key(some(i, count)), now)->front());
         });
         const auto theirs = nanoseconds_each(1'000'000, [&](std::uint64_t i) {
-            found += map.find(key(shuffled(i, count)))->second.size();
+            found += static_cast<unsigned char>(map.find(key(some(i, count)))->second.front());
         });
         std::printf("  get, hit: store %6.1f ns, std::pmr::unordered_map %6.1f ns\n", ours, theirs);
         ratios.push_back(theirs / ours);
@@ -223,21 +234,149 @@ void compare_with_map(std::uint64_t count) {
     std::printf("  median ratio %.2f\n", ratios[ratios.size() / 2]);
 }
 
+// At the ceiling, with eviction: each put has to make room for itself.
+void measure_eviction(std::uint64_t count) {
+    page_resource pages;
+    store db(pages, {count * 70 + MiB, 42, eviction::clock});
+    key_maker key;
+    const std::string value(value_bytes, 'v');
+    slowest puts(count);
+    for (std::uint64_t i = 0; i < 2 * count; ++i) {
+        found += db.put(key(i), value, now) ? 1U : 0U;
+    }
+    std::uint64_t next = 2 * count;
+    const auto each = nanoseconds_each(
+        count, [&](std::uint64_t) { found += db.put(key(next++), value, now) ? 1U : 0U; });
+    std::printf("  put, evicting of the same size %8.1f ns\n", each);
+    const std::string longer(20 * value_bytes, 'w');
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto name = key(next++);
+        puts.run(i, [&] { found += db.put(name, longer, now) ? 1U : 0U; });
+    }
+    puts.print("put, evicting smaller ones");
+    slowest shorter(count);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto name = key(next++);
+        shorter.run(i, [&] { found += db.put(name, value, now) ? 1U : 0U; });
+    }
+    shorter.print("put, evicting larger ones");
+}
+
+void compare_crafted_keys(std::uint64_t count) {
+    const std::string value(value_bytes, 'v');
+    const auto fill = [&](auto key, std::uint64_t keys, std::uint64_t seed) {
+        page_resource pages;
+        store db(pages, {ceiling, seed});
+        return nanoseconds_each(
+                   keys, [&](std::uint64_t i) { found += db.put(key(i), value, now) ? 1U : 0U; }) +
+               nanoseconds_each(keys, [&](std::uint64_t i) {
+                   found += db.get(key(some(i, keys)), now) ? 1U : 0U;
+               });
+    };
+    std::vector<double> ratios;
+    for (std::uint64_t round = 1; round <= 7; ++round) {
+        const auto random = fill(key_maker(), count, round);
+        const auto crafted = fill(bench::crafted_keys(), count, round);
+        std::printf("  put + get: random keys %6.1f ns, crafted keys %6.1f ns\n", random, crafted);
+        ratios.push_back(crafted / random);
+    }
+    std::ranges::sort(ratios);
+    std::printf("  median ratio %.2f\n", ratios[ratios.size() / 2]);
+    constexpr std::uint64_t few = 5'000;
+    std::printf(
+        "  with the seed known, %llu of them: %.0f ns\n",
+        static_cast<unsigned long long>(few),
+        fill(bench::crafted_keys(), few, 0));
+}
+
+std::size_t resident_bytes() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    if (file == nullptr || std::fscanf(file, "%*u %lu", &pages) != 1) {
+        std::perror("/proc/self/statm");
+        std::exit(1);
+    }
+    std::fclose(file);
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Blocks as entries of 16 + 22 to 54 bytes need them: all are allocated, then some block is freed
+// and one of another size allocated, four times as often.
+void measure_allocator(const char* name, std::pmr::memory_resource& memory, std::uint64_t count) {
+    struct block {
+        void* at;
+        std::size_t bytes;
+    };
+    std::vector<block> blocks(count, {&blocks, 1});
+    const auto resident_before = resident_bytes();
+    std::size_t bytes = 0;
+    const auto fill = [&](block& each, std::uint64_t i) {
+        each.bytes = 40 + some(i, 33);
+        each.at = std::memset(memory.allocate(each.bytes, 1), 1, each.bytes);
+        bytes += each.bytes;
+    };
+    for (std::uint64_t i = 0; i < count; ++i) {
+        fill(blocks[i], i);
+    }
+    const auto churn = nanoseconds_each(4 * count, [&](std::uint64_t i) {
+        auto& each = blocks[some(i, count)];
+        bytes -= each.bytes;
+        memory.deallocate(each.at, each.bytes, 1);
+        fill(each, ~i);
+    });
+    const auto grown = static_cast<double>(resident_bytes() - resident_before);
+    std::printf(
+        "  %-36s %5.1f B a block beyond its size, %6.1f ns to free and allocate\n",
+        name,
+        (grown - static_cast<double>(bytes)) / static_cast<double>(count),
+        churn);
+}
+
+// Each in a process of its own, which begins with untouched memory.
+void compare_allocators(std::uint64_t count) {
+    page_resource pages;
+    slab_resource slab(pages);
+    std::pmr::unsynchronized_pool_resource pool;
+    const auto in_child = [&](const char* name, std::pmr::memory_resource& memory) {
+        std::fflush(stdout);
+        const auto child = ::fork();
+        if (child == 0) {
+            measure_allocator(name, memory, count);
+            std::fflush(stdout);
+            ::_exit(0);
+        }
+        int status = 0;
+        found += ::waitpid(child, &status, 0) == child && status == 0 ? 1U : 0U;
+    };
+    in_child("slab_resource", slab);
+    in_child("std::pmr::unsynchronized_pool_resource", pool);
+    in_child("malloc (or what is preloaded)", *std::pmr::new_delete_resource());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::string_view what = argc == 3 ? argv[1] : "";
+    struct benchmark {
+        std::string_view name;
+        void (*run)(std::uint64_t count);
+    };
+    static constexpr std::array benchmarks{
+        benchmark{"operations", measure_operations},
+        benchmark{"stalls", measure_stalls},
+        benchmark{"eviction", measure_eviction},
+        benchmark{"compare", compare_with_map},
+        benchmark{"crafted", compare_crafted_keys},
+        benchmark{"allocators", compare_allocators},
+    };
     const auto count = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0;
-    if (count > 0 && what == "operations") {
-        measure_operations(count);
-    } else if (count > 0 && what == "stalls") {
-        measure_stalls(count);
-    } else if (count > 0 && what == "compare") {
-        compare_with_map(count);
-    } else {
-        std::fprintf(
-            stderr, "usage: store-bench operations COUNT | stalls COUNT | compare COUNT\n");
-        return 2;
+    for (const auto& each : benchmarks) {
+        if (count > 0 && each.name == argv[1]) {
+            std::printf("%s %llu\n", argv[1], count);
+            each.run(count);
+            return found == 0 ? 1 : 0;
+        }
     }
-    return found == 0 ? 1 : 0;
+    std::fprintf(
+        stderr, "usage: store-bench operations|stalls|eviction|compare|crafted|allocators COUNT\n");
+    return 2;
 }

@@ -141,7 +141,6 @@ void directory::free_spares() noexcept {
     }
 }
 
-// An empty store has the reserve and its one segment in the same slab, as at the start.
 void directory::renew_spares() noexcept {
     free_spares();
     end_garbage();
@@ -345,9 +344,6 @@ bool directory::join_segments(std::uint64_t hash) noexcept {
     free_segment(&upper);
     --segments_;
     halve_page(in);
-    if (segments_ == 1 && !has_garbage()) {
-        renew_spares();
-    }
     return true;
 }
 

@@ -81,6 +81,8 @@ public:
     /// this unless the last time is too near. Throws std::bad_alloc when there is no reserve and no
     /// memory; then nothing has changed.
     void set_aside();
+    /// Takes the reserve anew: in an empty store from where its one segment is, as at the start.
+    void renew_spares() noexcept;
     bool has_garbage() const noexcept { return garbage_ != nullptr || garbage_part_ != nullptr; }
     /// Frees what one bucket of the garbage held: calls `free_entry` for its slots.
     template <typename FreeEntry>
@@ -151,7 +153,6 @@ private:
     void free_chain(segment* first) noexcept;
     void drop_behind(segment& last) noexcept;
     void free_spares() noexcept;
-    void renew_spares() noexcept;
     void free_segment(segment* empty) noexcept;
     page* new_page();
     void end_garbage() noexcept;

@@ -54,6 +54,9 @@ inline constexpr std::size_t slack_field_bytes = sizeof(std::uint32_t);
 
 inline std::uint64_t read_varint(const char*& at) noexcept {
     auto byte = static_cast<unsigned char>(*at++);
+    if (byte < 0x80) [[likely]] {
+        return byte;
+    }
     std::uint64_t number = byte & 0x7fU;
     for (unsigned shift = 7; byte >= 0x80; shift += 7) {
         byte = static_cast<unsigned char>(*at++);

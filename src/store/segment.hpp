@@ -3,8 +3,13 @@
 #include <butterdb/base/assert.hpp>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace butterdb {
 
@@ -35,6 +40,10 @@ public:
     void set(std::uint64_t flag) noexcept { bits_ |= flag; }
     void clear(std::uint64_t flag) noexcept { bits_ &= ~flag; }
     char* entry() const noexcept { return reinterpret_cast<char*>(bits_ & address_bits); }
+    /// The same entry, moved.
+    void point_at(char* entry) noexcept {
+        bits_ = (bits_ & ~address_bits) | reinterpret_cast<std::uintptr_t>(entry);
+    }
 
 private:
     static constexpr std::uint64_t address_bits = 0x0000'7fff'ffff'fff8;
@@ -64,6 +73,38 @@ struct alignas(64) bucket {
         return count;
     }
 };
+
+/// The slots of two neighbouring buckets that may hold an entry with this hash: bit 4 n + 3 for
+/// slot n. Without branches: which slot it is cannot be foretold, and a wrong guess would keep the
+/// processor from going on while it waits for memory.
+inline std::uint64_t tagged_slots(std::uint64_t hash, const bucket* pair) noexcept {
+    std::uint64_t found = 0;
+#ifdef __SSE2__
+    const auto tag = _mm_set1_epi16(static_cast<short>(hash >> 16));
+    const auto* const lines = reinterpret_cast<const __m128i*>(pair);
+    for (unsigned four = 0; four < 4; ++four) {
+        // Of each slot, four bytes stay, of which the last is that of the tag.
+        const auto low = _mm_cmpeq_epi16(_mm_load_si128(lines + 2 * four), tag);
+        const auto high = _mm_cmpeq_epi16(_mm_load_si128(lines + 2 * four + 1), tag);
+        const auto bytes = static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+        found |= std::uint64_t{bytes} << (16 * four);
+    }
+    return found & 0x8888'8888'8888'8888;
+#else
+    for (unsigned i = 0; i < 2 * bucket::slots; ++i) {
+        const auto& each = pair[i / bucket::slots].at[i % bucket::slots];
+        found |= (each.has_tag_of(hash) ? std::uint64_t{8} : 0) << (4 * i);
+    }
+    return found;
+#endif
+}
+
+/// The slot of the lowest bit.
+template <typename Bucket>
+auto& first_slot(Bucket* pair, std::uint64_t tagged) noexcept {
+    const auto number = static_cast<unsigned>(std::countr_zero(tagged)) / 4;
+    return pair[number / bucket::slots].at[number % bucket::slots];
+}
 
 /// The entries whose hashes begin with the same `depth` bits. An entry lies in the bucket that its
 /// hash names, or, when that is full, in the one behind it; the last bucket is only such a second

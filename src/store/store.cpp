@@ -8,7 +8,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <new>
+#include <utility>
 
 namespace butterdb {
 
@@ -24,7 +27,14 @@ constexpr std::size_t join_slots_max = segment::slots / 5;
 // Buckets that one call may free or look through to make room.
 constexpr std::size_t dispose_buckets = 64;
 constexpr std::size_t evict_buckets_max = 256;
-constexpr int evictions_max = 64;
+
+// What one put may evict beyond 8 times its own size: slabs of many kinds of entries become free
+// one by one.
+constexpr std::size_t evict_bytes_free = 1 * MiB;
+
+// Slabs of a kind are emptied when this share of their blocks is free; for a put at the ceiling,
+// whenever one can be.
+constexpr unsigned compact_percent = 25;
 
 // Sweeping keeps pace with puts: as many buckets for each, many when this share of entries with a
 // deadline is found past it (5 %), so that they are at most 10 % of all.
@@ -89,7 +99,9 @@ std::uint64_t seeded_hash(std::string_view key, std::uint64_t seed) noexcept {
 store::store(std::pmr::memory_resource& memory, const store_options& options)
     : budget_(memory, options.ceiling),
       slab_(budget_),
-      index_(std::make_unique<directory>(slab_)),
+      index_slab_(budget_),
+      index_(std::make_unique<directory>(index_slab_)),
+      bytes_when_empty_(budget_.bytes_used()),
       hash_(options.hash),
       seed_(options.seed),
       eviction_(options.eviction) {}
@@ -107,11 +119,11 @@ std::uint64_t store::hash_of(const slot& at) const noexcept {
 store::place store::find_place(std::string_view key, std::uint64_t hash) const noexcept {
     const auto home = segment::bucket_of(hash);
     for (auto* part = &index_->find(hash); part != nullptr; part = part->behind) {
-        for (auto& in : std::span(part->at).subspan(home, 2)) {
-            for (auto& each : in.at) {
-                if (each.has_tag_of(hash) && !each.empty() && read_entry(each.entry()).key == key) {
-                    return {part, &each};
-                }
+        auto* const in = &part->at[home];
+        for (auto tagged = tagged_slots(hash, in); tagged != 0; tagged &= tagged - 1) {
+            auto& each = first_slot(in, tagged);
+            if (!each.empty() && read_entry(each.entry()).key == key) {
+                return {part, &each};
             }
         }
     }
@@ -130,21 +142,27 @@ store::place store::find_live(std::string_view key, std::uint64_t hash, time_poi
     return {nullptr, nullptr};
 }
 
-std::optional<store::entry> store::find(std::string_view key, time_point now) {
+// What is read has a second chance against eviction.
+store::place store::find_read(std::string_view key, time_point now) {
     const auto found = find_live(key, hash_of(key), now);
+    if (found.at != nullptr && eviction_ == eviction::clock) {
+        found.at->set(slot::visited);
+    }
+    return found;
+}
+
+std::optional<store::entry> store::find(std::string_view key, time_point now) {
+    const auto found = find_read(key, now);
     if (found.at == nullptr) {
         return std::nullopt;
-    }
-    if (eviction_ == eviction::clock) {
-        found.at->set(slot::visited);
     }
     const auto seen = read_entry(found.at->entry());
     return entry{seen.key, seen.value, seen.deadline};
 }
 
 std::optional<std::string_view> store::get(std::string_view key, time_point now) {
-    const auto found = find(key, now);
-    return found ? std::optional(found->value) : std::nullopt;
+    const auto found = find_read(key, now);
+    return found.at == nullptr ? std::nullopt : std::optional(read_entry(found.at->entry()).value);
 }
 
 void store::prefetch(std::span<const std::string_view> keys) const noexcept {
@@ -152,17 +170,17 @@ void store::prefetch(std::span<const std::string_view> keys) const noexcept {
     std::array<std::uint64_t, batch> hashes{};
     for (; !keys.empty(); keys = keys.subspan(std::min(batch, keys.size()))) {
         const auto count = std::min(batch, keys.size());
+        std::array<const bucket*, batch> homes{};
         for (std::size_t i = 0; i < count; ++i) {
             hashes[i] = hash_of(keys[i]);
-            const auto& home = index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
-            __builtin_prefetch(&home);
+            homes[i] = &index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
+            __builtin_prefetch(homes[i]);
+            __builtin_prefetch(homes[i] + 1);
         }
         for (std::size_t i = 0; i < count; ++i) {
-            const auto& home = index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
-            for (const auto& each : home.at) {
-                if (each.has_tag_of(hashes[i])) {
-                    __builtin_prefetch(each.entry());
-                }
+            const auto tagged = tagged_slots(hashes[i], homes[i]);
+            if (tagged != 0) {
+                __builtin_prefetch(first_slot(homes[i], tagged).entry());
             }
         }
     }
@@ -181,29 +199,29 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
         write_over(*found.at, fresh, bytes);
         return true;
     }
-    char* block = nullptr;
-    auto taken = bytes;
     try {
-        block = allocate(taken, now, found.at == nullptr ? nullptr : found.at->entry());
-        found = find_place(key, hash);  // making room may have deleted or moved it
-        write_entry(block, {key, value, deadline}, taken);
+        make_room(slab_, bytes, found.at == nullptr ? nullptr : &key, now);
+        homeless_ = static_cast<char*>(slab_.allocate(bytes, 1));
+        write_entry(homeless_, {key, value, deadline}, bytes);
+        found = find_place(key, hash);  // making room may have moved it
         if (found.at == nullptr) {
-            insert(hash, block, flags_of(deadline), now);
-            return true;
+            insert(hash, flags_of(deadline), now);
+        } else {
+            swap_block(*found.at, hash, homeless_, deadline);
         }
-    } catch (const std::bad_alloc&) {
-        if (block != nullptr) {
-            slab_.deallocate(block, taken, 1);
-            return false;
-        }
-        found = find_place(key, hash);
-        if (found.at == nullptr || bytes + slack_field_bytes > room_of(*found.at)) {
-            return false;
-        }
-        write_over(*found.at, fresh, room_of(*found.at));
+        homeless_ = nullptr;
         return true;
+    } catch (const std::bad_alloc&) {
+        if (homeless_ != nullptr) {
+            slab_.deallocate(std::exchange(homeless_, nullptr), bytes, 1);
+            return false;
+        }
     }
-    swap_block(*found.at, hash, block, deadline);
+    found = find_place(key, hash);
+    if (found.at == nullptr || bytes + slack_field_bytes > room_of(*found.at)) {
+        return false;
+    }
+    write_over(*found.at, fresh, room_of(*found.at));
     return true;
 }
 
@@ -225,29 +243,30 @@ void store::write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept
     expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
 }
 
-// Finds a new entry a place: in its segment, in a half of it, or in one behind it. Throws
+// Finds the homeless entry a place: in its segment, in a half of it, or in one behind it. Throws
 // std::bad_alloc, and nothing has changed that anybody sees.
-void store::insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now) {
-    const auto split = [&] {
-        auto& first = index_->find(hash);
-        const auto entry_hash = [this](const slot& at) { return hash_of(at); };
-        if (first.used < split_slots_min || !index_->split(hash, entry_hash)) {
-            index_->add_behind(last_of(first));
-        }
-    };
-    int evictions_left = evictions_max;
-    while (!insert_without_growth(hash, block, flags)) {
+void store::insert(std::uint64_t hash, std::uint64_t flags, time_point now) {
+    while (!insert_without_growth(hash, homeless_, flags)) {
         try {
-            split();
+            make_room(index_slab_, sizeof(segment), nullptr, now);
+            grow(hash);
         } catch (const std::bad_alloc&) {
-            const bool has_place = eviction_ == eviction::clock && evict_near(hash);
-            if (!has_place && !make_room(now, nullptr, evictions_left)) {
+            if (eviction_ == eviction::none || !evict_near(hash)) {
                 throw;
             }
         }
     }
     ++size_;
     expiring_ += (flags & slot::has_deadline) != 0 ? 1U : 0U;
+}
+
+// Gives entries with this hash more places.
+void store::grow(std::uint64_t hash) {
+    auto& first = index_->find(hash);
+    const auto entry_hash = [this](const slot& at) { return hash_of(at); };
+    if (first.used < split_slots_min || !index_->split(hash, entry_hash)) {
+        index_->add_behind(last_of(first));
+    }
 }
 
 bool store::insert_without_growth(
@@ -290,6 +309,14 @@ void store::tidy(std::uint64_t hash) noexcept {
     index_->drop_empty_behind(first);
     if (first.used <= join_slots_max && first.used % 4 == 0) {
         index_->shrink(hash);
+    }
+    settle();
+}
+
+// An empty store takes as much memory as at the start.
+void store::settle() noexcept {
+    if (size_ == 0 && !index_->has_garbage() && bytes_used() != bytes_when_empty_) {
+        index_->renew_spares();
     }
 }
 
@@ -334,62 +361,76 @@ bool store::dispose(std::size_t buckets) noexcept {
     return index_->has_garbage();
 }
 
-// A block for an entry of `bytes` bytes, which may become more: where only a larger one could be
-// freed, the entry gets slack. Throws std::bad_alloc when no room can be made.
-char* store::allocate(std::size_t& bytes, time_point now, const char* spared) {
-    for (int evictions_left = evictions_max;;) {
-        try {
-            return static_cast<char*>(slab_.allocate(bytes, 1));
-        } catch (const std::bad_alloc&) {
-            evicted_block_ = 0;
-            if (!make_room(now, spared, evictions_left)) {
-                throw;
-            }
-            if (evicted_block_ >= bytes + slack_field_bytes) {
-                bytes = evicted_block_;
-            }
+// At the ceiling, makes room for a block, by eviction if need be, but never of the entry with the
+// key `spared`. Throws std::bad_alloc when there is no more to be had.
+void store::make_room(
+    const slab_resource& slab, std::size_t bytes, const std::string_view* spared, time_point now) {
+    auto evictable = 8 * bytes + evict_bytes_free;
+    while (slab.growth_for(bytes) > budget_.bytes_left()) {
+        if (regain()) {
+            continue;
         }
+        const auto freed = eviction_ == eviction::none ? 0 : evict_bucket(spared, now);
+        if (freed == 0 || freed > evictable) {
+            throw std::bad_alloc();
+        }
+        evictable -= freed;
     }
 }
 
-// Frees something, if anything may be freed: first of what clear left, then by eviction, which is
-// tried only so often. False when there is nothing to free.
-bool store::make_room(time_point now, const char* spared, int& evictions_left) {
-    if (index_->has_garbage()) {
-        dispose(dispose_buckets);
-        return true;
+// Gives memory back that holds no entries: some of what clear left, or else a slab.
+bool store::regain() noexcept {
+    if (!index_->has_garbage()) {
+        return compact(0);
     }
-    return eviction_ == eviction::clock && evictions_left-- > 0 && evict_bucket(now, spared);
+    dispose(dispose_buckets);
+    return true;
 }
 
-// Lets the hand of the clock go on until it has deleted something: entries that were read since it
-// came by last have a second chance, unless it has gone far without finding another. What is about
-// to be replaced stays: it may have to be kept.
-bool store::evict_bucket(time_point now, const char* spared) {
-    bool deleted = false;
-    for (std::size_t walked = 0; size_ > 0 && !deleted && walked < 2 * evict_buckets_max;
+// Lets the hand of the clock go on until it has deleted something, and gives the bytes of that:
+// entries that were read since it came by last have a second chance, unless it has gone far without
+// finding another.
+std::size_t store::evict_bucket(const std::string_view* spared, time_point now) {
+    std::size_t freed = 0;
+    for (std::size_t walked = 0; size_ > 0 && freed == 0 && walked < 2 * evict_buckets_max;
          ++walked) {
         const bool second_chance = walked < evict_buckets_max;
         const auto hash = cursor_parts(evict_at_).prefix;
         evict_at_ = walk_bucket(evict_at_, [&](segment& part, bucket& in) {
             for (auto& each : in.at) {
-                if (each.empty() || each.entry() == spared) {
+                if (each.empty()) {
                     continue;
                 }
-                const bool past = is_past(each, now);
+                const auto found = read_entry(each.entry());
+                const bool past = found.deadline <= now;
+                if (spared != nullptr && found.key == *spared) {
+                    continue;
+                }
                 if (each.is(slot::visited) && second_chance && !past) {
                     each.clear(slot::visited);
                     continue;
                 }
-                evicted_block_ = std::max(evicted_block_, room_of(each));
+                freed += slab_resource::block_size(found.bytes);
                 remove(part, each);
                 ++(past ? expired_ : evicted_);
-                deleted = true;
             }
         });
         tidy(hash);
     }
-    return deleted;
+    return freed;
+}
+
+// Empties a slab of entries, if there is one to be emptied, and gives it back.
+bool store::compact(unsigned free_percent) noexcept {
+    return slab_.compact(free_percent, [this](char* from, char* to) {
+        const auto moved = read_entry(from);
+        std::memcpy(to, from, moved.bytes);
+        if (from == homeless_) {
+            homeless_ = to;
+        } else {
+            find_place(moved.key, hash_of(moved.key)).at->point_at(to);
+        }
+    });
 }
 
 // Deletes one entry that stands where one with this hash would: the index cannot grow.
@@ -411,6 +452,12 @@ bool store::evict_near(std::uint64_t hash) noexcept {
 }
 
 bool store::sweep(time_point now, std::size_t steps) {
+    const bool more = sweep_buckets(now, steps);
+    settle();
+    return more || (!index_->has_garbage() && compact(compact_percent));
+}
+
+bool store::sweep_buckets(time_point now, std::size_t steps) {
     const auto bytes_before = bytes_used();
     for (; steps > 0 && bytes_before - bytes_used() < sweep_bytes_max; --steps) {
         if (index_->has_garbage()) {
@@ -429,7 +476,7 @@ bool store::sweep(time_point now, std::size_t steps) {
 void store::pace_sweep(time_point now) {
     if (expiring_ > 0 || index_->has_garbage()) {
         const bool many = sweep_found_ * sweep_many_share > sweep_seen_;
-        sweep(now, many ? sweep_many_buckets : 1);
+        sweep_buckets(now, many ? sweep_many_buckets : 1);
     }
 }
 

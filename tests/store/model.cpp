@@ -1,8 +1,12 @@
 #include "store/model.hpp"
 
-#include "support/catch.hpp"
+#include "support/failing_resource.hpp"
+#include <butterdb/base/limits.hpp>
 
-#include <random>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 
@@ -15,81 +19,140 @@ struct model_entry {
     time_point deadline;
 };
 
+void expect(bool holds, const std::string& what) {
+    if (!holds) {
+        throw std::logic_error("store and model differ: " + what);
+    }
+}
+
 class model {
 public:
-    model(store& db, const model_run& run) : db_(db), random_(run.seed), keys_(run.keys) {}
+    model(const model_run& run, choices& choose)
+        : run_(run),
+          choose_(choose),
+          db_(memory_, {run.ceiling, 5, run.eviction, run.hash}),
+          bytes_at_start_(db_.bytes_used()) {}
 
     void step() {
-        if (random_() % 64 == 0) {
-            now_ += std::chrono::milliseconds(random_() % 50);
+        if (choose_.below(64) == 0) {
+            now_ += std::chrono::milliseconds(choose_.below(50));
             drop_late();
         }
-        const auto key = std::to_string(random_() % keys_);
         // Phases of growth and of decline, so that segments are split and joined.
-        const bool growing = (++steps_ / (8 * keys_) & 1) == 0;
-        const auto dice = random_() % 10;
-        if (dice < (growing ? 6U : 2U)) {
+        const bool growing = (++steps_ / (8 * run_.keys) & 1) == 0;
+        const auto key = std::to_string(choose_.below(run_.keys));
+        const auto dice = choose_.below(20);
+        if (dice < (growing ? 12U : 4U)) {
             put(key);
-        } else if (dice < 8) {
-            REQUIRE(db_.erase(key, now_) == (entries_.erase(key) == 1));
-        } else if (dice == 8) {
+        } else if (dice < 16) {
+            erase(key);
+        } else if (dice < 18) {
             compare(key);
-        } else {
-            db_.sweep(now_, random_() % 8);
-        }
-        if (random_() % 20'000 == 0) {
+        } else if (dice == 18) {
+            db_.sweep(now_, choose_.below(8));
+        } else if (choose_.below(1'000) == 0) {
             db_.clear();
             entries_.clear();
         }
+        expect(db_.bytes_used() == memory_.bytes_held(), "bytes");
+        expect(db_.bytes_used() <= run_.ceiling, "ceiling");
     }
 
-    void finish(std::uint64_t bytes_at_start) {
+    void finish() {
         drop_late();
-        for (const auto& [key, entry] : entries_) {
-            compare(key);
-        }
+        walk();
         while (!entries_.empty()) {
-            REQUIRE(db_.erase(entries_.begin()->first, now_));
-            entries_.erase(entries_.begin());
+            const auto key = entries_.begin()->first;
+            compare(key);
+            erase(key);
+            entries_.erase(key);
         }
         now_ += std::chrono::hours(1);
-        for (int i = 0; db_.bytes_used() != bytes_at_start && i < 10'000; ++i) {
+        for (int i = 0; db_.bytes_used() != bytes_at_start_ && i < 10'000; ++i) {
             db_.sweep(now_, 100);
         }
-        REQUIRE(db_.size() == 0);
-        REQUIRE(db_.bytes_used() == bytes_at_start);
+        expect(db_.size() == 0, "size at the end");
+        expect(db_.expiring() == 0, "expiring at the end");
+        expect(
+            db_.bytes_used() == bytes_at_start_,
+            "bytes at the end: " + std::to_string(db_.bytes_used()) + ", at the start " +
+                std::to_string(bytes_at_start_));
     }
 
 private:
     void put(const std::string& key) {
-        const std::string value(
-            random_() % (random_() % 16 == 0 ? 3000 : 60), static_cast<char>(random_()));
-        const auto deadline = random_() % 4 == 0
-                                  ? now_ + std::chrono::milliseconds(1 + random_() % 200)
+        // Some are large enough for a block of their own.
+        const auto kind = choose_.below(64);
+        const auto size = choose_.below(kind == 0 ? 30'000 : kind < 4 ? 3'000 : 60);
+        const std::string value(size, static_cast<char>('a' + choose_.below(26)));
+        const auto deadline = choose_.below(4) == 0
+                                  ? now_ + std::chrono::milliseconds(1 + choose_.below(200))
                                   : no_deadline;
-        REQUIRE(db_.put(key, value, now_, deadline));
-        entries_[key] = {value, deadline};
+        if (run_.failing && choose_.below(4) == 0) {
+            memory_.fail_at(
+                1 + choose_.below(3),
+                choose_.below(2) == 0 ? failing_resource::mode::once
+                                      : failing_resource::mode::from_then_on);
+        }
+        const bool stored = db_.put(key, value, now_, deadline);
+        const bool may_refuse = memory_.has_failed() || run_.ceiling < model_run{}.ceiling;
+        memory_.never_fail();
+        expect(stored || may_refuse, "a put was refused");
+        if (stored) {
+            entries_[key] = {value, deadline};
+        } else {
+            compare(key);
+        }
+    }
+
+    void erase(const std::string& key) {
+        if (run_.failing) {  // deleting needs no memory
+            memory_.fail_at(1, failing_resource::mode::from_then_on);
+        }
+        const bool erased = db_.erase(key, now_);
+        memory_.never_fail();
+        const bool expected = entries_.erase(key) == 1;
+        expect(erased == expected || (expected && db_.evicts()), "what was deleted");
     }
 
     void compare(const std::string& key) {
         const auto found = db_.find(key, now_);
         const auto expected = entries_.find(key);
-        REQUIRE(found.has_value() == (expected != entries_.end()));
-        if (found) {
-            REQUIRE(found->key == key);
-            REQUIRE(found->value == expected->second.value);
-            REQUIRE(found->deadline == expected->second.deadline);
+        if (!found) {
+            expect(expected == entries_.end() || db_.evicts(), "an entry is missing");
+            entries_.erase(key);
+            return;
         }
-        REQUIRE(db_.size() >= entries_.size());
+        expect(expected != entries_.end(), "an entry should not be there");
+        expect(found->key == key, "key");
+        expect(found->value == expected->second.value, "value");
+        expect(found->deadline == expected->second.deadline, "deadline");
+    }
+
+    void walk() {
+        std::unordered_map<std::string, int> seen;
+        std::uint64_t cursor = 0;
+        do {
+            cursor = db_.scan(cursor, 100, now_, [&](const store::entry& each) {
+                ++seen[std::string(each.key)];
+                expect(entries_.contains(std::string(each.key)), "a walk met what is not there");
+            });
+        } while (cursor != 0);
+        expect(seen.size() == entries_.size() || db_.evicts(), "a walk missed an entry");
+        expect(
+            std::ranges::all_of(seen, [](const auto& each) { return each.second == 1; }),
+            "a walk met an entry twice");
     }
 
     void drop_late() {
         std::erase_if(entries_, [this](const auto& each) { return each.second.deadline <= now_; });
     }
 
-    store& db_;
-    std::mt19937_64 random_;
-    unsigned keys_;
+    const model_run& run_;
+    choices& choose_;
+    failing_resource memory_;
+    store db_;
+    std::uint64_t bytes_at_start_;
     std::uint64_t steps_ = 0;
     time_point now_{};
     std::unordered_map<std::string, model_entry> entries_;
@@ -97,13 +160,56 @@ private:
 
 }  // namespace
 
-void run_model(store& db, const model_run& run) {
-    const auto bytes_at_start = db.bytes_used();
-    model side_by_side(db, run);
-    for (int i = 0; i < run.steps; ++i) {
+unsigned choices::below(unsigned count) {
+    if (bytes_.data() == nullptr) {
+        left_ -= left_ > 0 ? 1U : 0U;
+        return static_cast<unsigned>(random_() % count);
+    }
+    unsigned number = 0;
+    for (unsigned range = 1; range < count && left_ > 0; range <<= 8) {
+        number = number << 8 | static_cast<unsigned char>(bytes_[bytes_.size() - left_]);
+        --left_;
+    }
+    return number % count;
+}
+
+std::uint64_t constant_hash(std::string_view, std::uint64_t) noexcept {
+    return 0x123456789abcdef0;
+}
+
+std::uint64_t two_bit_hash(std::string_view key, std::uint64_t seed) noexcept {
+    return seeded_hash(key, seed) & 3;
+}
+
+std::uint64_t identity_hash(std::string_view key, std::uint64_t) noexcept {
+    return std::strtoull(std::string(key).c_str(), nullptr, 10);
+}
+
+void run_model(const model_run& run, choices& choose) {
+    model side_by_side(run, choose);
+    while (choose.more()) {
         side_by_side.step();
     }
-    side_by_side.finish(bytes_at_start);
+    side_by_side.finish();
+}
+
+void fuzz_store(std::string_view bytes) {
+    constexpr std::array hashes{seeded_hash, constant_hash, two_bit_hash, identity_hash};
+    choices choose(bytes);
+    model_run run;
+    run.hash = hashes[choose.below(hashes.size())];
+    run.keys = 1 + choose.below(256);
+    run.ceiling = (choose.below(2) == 0 ? 1 : 64) * MiB;
+    run.eviction = choose.below(2) == 0 ? eviction::none : eviction::clock;
+    run.failing = choose.below(2) == 0;
+    run_model(run, choose);
 }
 
 }  // namespace butterdb::test
+
+#ifdef BUTTERDB_LIBFUZZER
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    butterdb::test::fuzz_store({reinterpret_cast<const char*>(data), size});
+    return 0;
+}
+#endif

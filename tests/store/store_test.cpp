@@ -1,3 +1,4 @@
+#include "bench/micro/crafted_keys.hpp"
 #include "store/model.hpp"
 #include "support/catch.hpp"
 #include "support/failing_resource.hpp"
@@ -41,18 +42,6 @@ std::map<std::string, int> walk(store& db, std::size_t count = 10) {
 void sweep_all(store& db, time_point now = start) {
     while (db.sweep(now, 100)) {
     }
-}
-
-std::uint64_t constant_hash(std::string_view, std::uint64_t) noexcept {
-    return 0x123456789abcdef0;
-}
-
-std::uint64_t two_bit_hash(std::string_view key, std::uint64_t seed) noexcept {
-    return seeded_hash(key, seed) & 3;
-}
-
-std::uint64_t identity_hash(std::string_view key, std::uint64_t) noexcept {
-    return std::strtoull(std::string(key).c_str(), nullptr, 10);
 }
 
 }  // namespace
@@ -140,21 +129,58 @@ TEST_CASE("under a steady load few entries are past their deadline") {
     CHECK(worst < lifetime * 110 / 100);
 }
 
+// A step takes some six choices: a million steps together.
 TEST_CASE("a store agrees with a model, whatever its hash, and its bytes return to the start") {
-    const auto [hash, keys, steps] = GENERATE(table<hash_function, unsigned, int>({
-        {seeded_hash, 30'000, 400'000},
-        {seeded_hash, 50, 100'000},
-        {constant_hash, 200, 100'000},
-        {two_bit_hash, 200, 100'000},
-        {identity_hash, 2'000, 100'000},
+    const auto [run, choices_made] = GENERATE(table<test::model_run, std::uint64_t>({
+        {{.keys = 30'000}, 1'600'000},
+        {{.keys = 30'000, .ceiling = 2 * MiB}, 800'000},
+        {{.keys = 30'000, .ceiling = 2 * MiB, .eviction = eviction::clock}, 800'000},
+        {{.failing = true}, 600'000},
+        {{.eviction = eviction::clock, .failing = true}, 400'000},
+        {{.keys = 50}, 400'000},
+        {{.hash = test::constant_hash, .keys = 200}, 400'000},
+        {{.hash = test::two_bit_hash, .keys = 200}, 400'000},
+        {{.hash = test::identity_hash}, 400'000},
     }));
-    test::failing_resource memory;
-    {
-        store db(memory, {64 * MiB, 5, eviction::none, hash});
-        test::run_model(db, {.seed = 11, .steps = steps, .keys = keys});
-        CHECK(db.bytes_used() == memory.bytes_held());
+    CAPTURE(run.keys, run.ceiling, run.eviction == eviction::clock, run.failing);
+    test::choices choose(11, choices_made);
+    test::run_model(run, choose);
+}
+
+// Some minutes; of the preset nightly only.
+TEST_CASE("a store agrees with a model in 100,000,000 operations", "[.][nightly]") {
+    for (const auto hash : {seeded_hash, test::identity_hash, test::two_bit_hash}) {
+        for (const auto eviction : {eviction::none, eviction::clock}) {
+            for (const bool failing : {false, true}) {
+                const auto keys = hash == test::two_bit_hash ? 300U : 60'000U;
+                const test::model_run run{hash, keys, 16 * MiB, eviction, failing};
+                test::choices choose(keys, 40'000'000);
+                test::run_model(run, choose);
+            }
+        }
     }
-    CHECK(memory.bytes_held() == 0);
+}
+
+TEST_CASE("keys that collide without the seed are spread like any others with it") {
+    constexpr std::uint64_t count = 100'000;
+    const auto longest_chain = [](std::uint64_t seed, std::uint64_t keys) {
+        store db(*std::pmr::new_delete_resource(), {256 * MiB, seed});
+        bench::crafted_keys key;
+        for (std::uint64_t i = 0; i < keys; ++i) {
+            REQUIRE(db.put(key(i), "x", start));
+        }
+        CHECK(db.size() == keys);
+        std::size_t most = 0;
+        std::uint64_t cursor = 0;
+        do {
+            std::size_t met = 0;
+            cursor = db.scan(cursor, 1, start, [&](const store::entry&) { ++met; });
+            most = std::max(most, met);
+        } while (cursor != 0);
+        return most;
+    };
+    CHECK(longest_chain(0, 1'000) > 400);  // they do collide
+    CHECK(longest_chain(7, count) <= 8);
 }
 
 TEST_CASE("growth and shrinking in waves lose nothing") {
@@ -372,6 +398,56 @@ TEST_CASE("entries of any other size fit after all are deleted") {
                 REQUIRE(db.erase(std::to_string(i), start));
             }
         }
+    }
+}
+
+TEST_CASE("half of the entries deleted at random leave room for as much of any other size") {
+    constexpr std::size_t before = 40;
+    const auto after = GENERATE(8U, 300U, 5'000U, 60'000U);
+    const auto key_of = [](std::size_t i) { return "key" + std::to_string(i); };
+    store db(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+    std::size_t stored = 0;
+    while (db.put(key_of(stored), std::string(before, 'v'), start)) {
+        ++stored;
+    }
+    std::mt19937 random(9);
+    std::vector<bool> kept(stored, true);
+    for (std::size_t deleted = 0; deleted < stored / 2;) {
+        const auto i = random() % stored;
+        deleted += db.erase(key_of(i), start) ? 1U : 0U;
+        kept[i] = false;
+    }
+    store fresh(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+    std::size_t fit = 0;
+    std::size_t fit_fresh = 0;
+    while (db.put("new" + std::to_string(fit), std::string(after, 'w'), start)) {
+        ++fit;
+    }
+    while (fresh.put("new" + std::to_string(fit_fresh), std::string(after, 'w'), start)) {
+        ++fit_fresh;
+    }
+    CHECK(fit >= fit_fresh * 40 / 100);
+    for (std::size_t i = 0; i < stored; ++i) {
+        REQUIRE(value_of(db, key_of(i)) == (kept[i] ? std::string(before, 'v') : "(absent)"));
+    }
+}
+
+TEST_CASE("what random deletions leave half empty is put together by sweeps") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    const auto bytes_at_start = db.bytes_used();
+    for (int i = 0; i < 200'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), std::string(40, 'v'), start));
+    }
+    const auto bytes_full = db.bytes_used() - bytes_at_start;
+    for (int i = 0; i < 200'000; ++i) {
+        if (i % 10 != 0) {
+            REQUIRE(db.erase(std::to_string(i), start));
+        }
+    }
+    sweep_all(db);
+    CHECK(db.bytes_used() - bytes_at_start < bytes_full * 20 / 100);
+    for (int i = 0; i < 200'000; i += 10) {
+        REQUIRE(value_of(db, std::to_string(i)) == std::string(40, 'v'));
     }
 }
 

@@ -16,10 +16,11 @@ public:
 
     std::uint64_t bytes_used() const noexcept { return used_; }
     std::uint64_t ceiling() const noexcept { return ceiling_; }
+    std::uint64_t bytes_left() const noexcept { return ceiling_ - used_; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        if (used_ > ceiling_ || bytes > ceiling_ - used_) {
+        if (bytes > bytes_left()) {
             throw std::bad_alloc();
         }
         void* const block = upstream_->allocate(bytes, alignment);

@@ -13,7 +13,7 @@ namespace butterdb {
 ///
 ///     block size          class every      slab
 ///     8 B .. 1 KiB        8 B              64 KiB
-///     1 KiB .. 16 KiB     2 to 3 %         256 KiB
+///     1 KiB .. 16 KiB     2 to 3 %         64, 128 or 256 KiB: at most 2 % unused, if it can be
 ///     above               4 KiB            -
 ///
 ///     a slab, aligned to its size:  | header 64 B | block | block | ... | unused tail |
@@ -32,10 +32,38 @@ public:
     /// Bytes that a request for `bytes` really takes.
     static std::size_t block_size(std::size_t bytes) noexcept;
 
+    /// Bytes that a request for `bytes` would take from upstream, 0 when a slab has room.
+    std::size_t growth_for(std::size_t bytes) const noexcept;
+
+    /// Whether `compact` would find a slab.
+    bool can_compact(unsigned free_percent) const noexcept {
+        return class_to_compact(free_percent) < classes;
+    }
+
+    /// Empties one slab whose blocks find room in the others of its class, and gives it back to
+    /// upstream. Only of a class that has so large a share of free blocks. Calls move(from, to)
+    /// for each of the blocks in use, which must copy it and from then on know it by its new
+    /// address. False when there is no such slab. O(blocks of a slab).
+    template <typename Move>
+    bool compact(unsigned free_percent, Move move) noexcept {
+        return compact_class(
+            class_to_compact(free_percent), &move, [](void* call, char* from, char* to) {
+                (*static_cast<Move*>(call))(from, to);
+            });
+    }
+
 private:
     struct slab;
+    using mover = void (*)(void* call, char* from, char* to);
 
     static constexpr std::size_t classes = 256;
+
+    /// What is known of the slabs of one class.
+    struct family {
+        slab* with_room = nullptr;  ///< those that are not full, doubly linked
+        std::uint32_t slabs = 0;
+        std::uint32_t free_blocks = 0;  ///< in all of them
+    };
 
     void* do_allocate(std::size_t bytes, std::size_t alignment) override;
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
@@ -43,12 +71,15 @@ private:
         return this == &other;
     }
 
+    std::size_t class_to_compact(unsigned free_percent) const noexcept;
+    bool compact_class(std::size_t size_class, void* call, mover move) noexcept;
+    slab* emptiest(std::size_t size_class) const noexcept;
     slab* add_slab(std::size_t size_class);
     void link(slab* entry, std::size_t size_class) noexcept;
     void unlink(slab* entry, std::size_t size_class) noexcept;
 
     std::pmr::memory_resource* upstream_;
-    std::array<slab*, classes> with_room_{};  // per class: slabs that are not full, doubly linked
+    std::array<family, classes> families_{};
 };
 
 }  // namespace butterdb

@@ -52,11 +52,10 @@ struct store_options {
 /// 1. An entry whose deadline is not after `now` is never seen.
 /// 2. A call that fails has changed nothing.
 /// 3. `bytes_used()` counts every byte that the store holds, and is back at its first value when
-/// the
-///    last entry is gone.
+///    the last entry is gone.
 /// 4. A call does a bounded amount of work: growth splits one segment at a time, and what `clear`
-///    leaves is freed by `sweep`. Only a put at the ceiling that needs memory which `clear` left
-///    frees until there is enough.
+///    leaves is freed by `sweep`. Only a put at the ceiling does more: it may free what `clear`
+///    left, move the entries of a slab closer together, and evict, until its entry fits.
 ///
 /// Views into the store stay valid until the next call that is not const. Not for threads.
 class store {
@@ -120,7 +119,8 @@ public:
     std::optional<entry> random_entry(std::uint64_t random, time_point now);
 
     /// Frees what `clear` left and entries past their deadline, in at most `steps` steps of a
-    /// bucket each, from where the last sweep ended. True when going on at once is worth it.
+    /// bucket each, from where the last sweep ended; moves the entries of one slab where a quarter
+    /// of such slabs is empty, and gives it back. True when going on at once is worth it.
     bool sweep(time_point now, std::size_t steps);
 
     /// Bytes held, index included.
@@ -141,20 +141,29 @@ private:
     std::uint64_t hash_of(std::string_view key) const noexcept { return hash_(key, seed_); }
     std::uint64_t hash_of(const slot& at) const noexcept;
     place find_place(std::string_view key, std::uint64_t hash) const noexcept;
+    place find_read(std::string_view key, time_point now);
     place find_live(std::string_view key, std::uint64_t hash, time_point now);
     void remove(segment& part, slot& at) noexcept;
     void tidy(std::uint64_t hash) noexcept;
+    void settle() noexcept;
     void free_entry(const slot& at) noexcept;
     void swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept;
     void write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept;
-    void insert(std::uint64_t hash, char* block, std::uint64_t flags, time_point now);
+    void insert(std::uint64_t hash, std::uint64_t flags, time_point now);
+    void grow(std::uint64_t hash);
     bool insert_without_growth(std::uint64_t hash, char* block, std::uint64_t flags) const noexcept;
-    char* allocate(std::size_t& bytes, time_point now, const char* spared);
-    bool make_room(time_point now, const char* spared, int& evictions_left);
+    void make_room(
+        const slab_resource& slab,
+        std::size_t bytes,
+        const std::string_view* spared,
+        time_point now);
+    std::size_t evict_bucket(const std::string_view* spared, time_point now);
+    bool regain() noexcept;
+    bool compact(unsigned free_percent) noexcept;
     bool dispose(std::size_t buckets) noexcept;
-    bool evict_bucket(time_point now, const char* spared);
     void erase_all() noexcept;
     bool evict_near(std::uint64_t hash) noexcept;
+    bool sweep_buckets(time_point now, std::size_t steps);
     void pace_sweep(time_point now);
     void sweep_bucket(time_point now);
     std::uint64_t scan_slots(
@@ -163,8 +172,10 @@ private:
     std::uint64_t walk_bucket(std::uint64_t cursor, Act act);
 
     budget_resource budget_;
-    slab_resource slab_;
+    slab_resource slab_;        // of entries
+    slab_resource index_slab_;  // apart, since its blocks cannot be moved
     std::unique_ptr<directory> index_;
+    std::uint64_t bytes_when_empty_;
     hash_function hash_;
     std::uint64_t seed_;
     eviction eviction_;
@@ -173,11 +184,11 @@ private:
     std::uint64_t expired_ = 0;
     std::uint64_t evicted_ = 0;
 
-    std::uint64_t sweep_at_ = 0;     // cursor
-    unsigned sweep_seen_ = 0;        // of the entries with a deadline that were looked at lately
-    unsigned sweep_found_ = 0;       // ... those past it
-    std::uint64_t evict_at_ = 0;     // cursor
-    std::size_t evicted_block_ = 0;  // the largest block that the last eviction freed
+    std::uint64_t sweep_at_ = 0;  // cursor
+    unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
+    unsigned sweep_found_ = 0;    // ... those past it
+    std::uint64_t evict_at_ = 0;  // cursor
+    char* homeless_ = nullptr;    // a block that the index does not know yet
 };
 
 }  // namespace butterdb
