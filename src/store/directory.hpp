@@ -138,7 +138,7 @@ private:
         }
     }
     static std::size_t top_bits(std::uint64_t hash, unsigned bits) noexcept {
-        return bits == 0 ? 0 : hash >> (64 - bits);
+        return hash >> 1 >> (63 - bits);  // which is defined for 0 bits, too
     }
     page& page_of(std::uint64_t hash) const noexcept {
         return *(*root_)[top_bits(hash, root_bits_)];
