@@ -124,10 +124,10 @@ TEST_CASE("keys and values over their limits are refused with what to do") {
 
 TEST_CASE("a full store refuses with OOM and goes on") {
     test::fixture f;
-    store small(*std::pmr::new_delete_resource(), {MiB, 1});
+    store small(*std::pmr::new_delete_resource(), {420 * KiB, 1});
     engine run(small, f.lim);
     conversation talk(run, f.lim);
-    test::append(talk, "PUT a 1\nPUT b " + std::string(800'000, 'x') + "\nGET a\nGET b\n");
+    test::append(talk, "PUT a 1\nPUT b " + std::string(60'000, 'x') + "\nGET a\nGET b\n");
     CHECK(
         test::take_turns(talk, f.now) ==
         "OK\nERROR OOM command not allowed when used memory > 'maxmemory'.\n1\nNOT_FOUND\n");
