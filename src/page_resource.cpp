@@ -81,7 +81,7 @@ struct page_resource::region {
 };
 
 page_resource::~page_resource() {
-    BUTTERDB_ASSERT(with_room_ == nullptr);
+    BUTTERDB_ASSERT(mapped_ == 0);
 }
 
 void* page_resource::do_allocate(std::size_t bytes, std::size_t alignment) {

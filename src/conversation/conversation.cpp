@@ -1,5 +1,4 @@
 #include <butterdb/conversation/conversation.hpp>
-#include <butterdb/protocol/verbs.hpp>
 
 #include <algorithm>
 #include <new>
@@ -18,8 +17,18 @@ constexpr std::size_t arguments_kept_max = 64;
 }  // namespace
 
 conversation::conversation(engine& db, const limits& lim, std::pmr::memory_resource& memory)
-    : engine_(db), limits_(lim), input_(memory), output_(memory), arguments_(&memory) {
+    : engine_(db),
+      limits_(lim),
+      input_(memory),
+      output_(memory),
+      frames_(lim),
+      arguments_(&memory) {
     input_.set_capacity(limits_.input_bytes_initial);
+    engine_.add(peer_);
+}
+
+conversation::~conversation() {
+    engine_.remove(peer_);
 }
 
 void conversation::receive(time_point now) {
@@ -52,20 +61,30 @@ bool conversation::take_request(time_point now) {
     if (!open()) {
         return false;
     }
-    const auto next = next_frame(input_.bytes(), arguments_, limits_);
+    const auto next = frames_.next(input_.bytes(), arguments_);
     switch (next.what) {
         case frame::kind::incomplete:
             return false;
         case frame::kind::empty:
+        case frame::kind::skipped:
             break;
-        case frame::kind::request:
-            answer(now);
+        case frame::kind::array:
+            if (peer_.speaks == dialect::text) {
+                peer_.speaks = dialect::resp2;
+            }
+            [[fallthrough]];
+        case frame::kind::line:
+            engine_.execute(arguments_, peer_, output_, now);
+            ending_ = peer_.leaving ? ending::left : ending::none;
+            break;
+        case frame::kind::refused:
+            refuse(error::kind::refused);
             break;
         case frame::kind::malformed:
-            refuse(next.reason);
+            refuse(error::kind::form);
             break;
         case frame::kind::broken:
-            refuse(next.reason);
+            refuse(error::kind::form);
             ending_ = ending::left;
             break;
         case frame::kind::foreign:
@@ -76,31 +95,12 @@ bool conversation::take_request(time_point now) {
     return true;
 }
 
-void conversation::answer(time_point now) {
-    reply_writer out(output_);
-    const auto request = parse(arguments_);
-    if (!request) {
-        auto why = request.error();
-        const auto* const row = find_verb(arguments_[0]);
-        if (row == nullptr) {
-            why.text += "; HELP lists the commands";
-        } else {
-            why.text.append("; usage: ").append(row->usage);
-        }
-        if (row != nullptr && arguments_.size() > row->arguments_min) {
-            why.text += " (with quotes around what has blanks)";
-        }
-        out.failure(why);
-        return;
+void conversation::refuse(error::kind what) {
+    // An array that breaks is the first that this client sent, perhaps.
+    if (input_.view().starts_with('*') && peer_.speaks == dialect::text) {
+        peer_.speaks = dialect::resp2;
     }
-    engine_.execute(*request, peer_, out, now);
-    if (peer_.leaving) {
-        ending_ = ending::left;
-    }
-}
-
-void conversation::refuse(std::string_view reason) {
-    reply_writer(output_).failure({error::kind::form, "ERR", std::string(reason)});
+    engine_.refuse({what, "ERR", frames_.reason()}, peer_, output_);
 }
 
 // The input buffer follows what arrives: it doubles while every receive fills it and halves after a

@@ -336,8 +336,22 @@ awaitable<> server::bid_farewell(stream_socket socket) {
 awaitable<> server::converse(stream_socket socket) {
     watched watch(sweeper_, socket);
     conversation talk(engine_, limits_);
+    introduce(talk.who(), socket);
     const auto ec = co_await serve(socket, talk, limits_, watch, wall_clock);
     log_ending(ec, talk.how_it_ended());
+}
+
+// Tells the engine who the client is.
+void server::introduce(peer& who, stream_socket& socket) {
+    who.connected = who.last_request = wall_clock();
+    who.cut = [&socket] {
+        asio::error_code ignored;
+        socket.close(ignored);
+    };
+    asio::error_code gone;
+    const auto from = socket.remote_endpoint(gone);
+    const bool is_unix = from.protocol().family() == AF_UNIX;
+    who.address = gone || is_unix ? unix_path_ + ":0" : name_of(to_tcp(from));
 }
 
 // That a client goes, in whatever way, is no news.

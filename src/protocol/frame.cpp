@@ -1,11 +1,22 @@
+#include <butterdb/base/assert.hpp>
+#include <butterdb/base/number.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/protocol/frame.hpp>
+
+#include <algorithm>
+#include <utility>
 
 namespace butterdb {
 
 namespace {
 
 constexpr std::string_view blanks = " \t";
+
+// The largest length that Redis's protocol knows.
+constexpr std::int64_t bulk_bytes_max = std::int64_t{512} << 20;
+
+// A count or length and its CR: more digits than any number has.
+constexpr std::size_t number_bytes_max = 32;
 
 // A blank, a printable byte, `*`, or the CR or LF of an empty line.
 constexpr bool may_begin_request(char c) noexcept {
@@ -25,65 +36,259 @@ bool is_http(std::string_view line) noexcept {
     return equals_ignoring_case(verb, "POST") || equals_ignoring_case(verb.substr(0, 5), "HOST:");
 }
 
-frame read_line(
-    std::span<char> line, std::size_t size, argument_list& arguments, const limits& lim) {
-    if (is_http({line.data(), line.size()})) {
-        return {frame::kind::foreign, size, {}};
+// A number and its CR LF.
+struct number_line {
+    enum class state { whole, incomplete, wrong };
+
+    state what;
+    std::int64_t number;
+    std::size_t end;  // behind its LF
+};
+
+number_line read_number_slowly(std::string_view input, std::size_t at) noexcept {
+    using enum number_line::state;
+    const auto text = input.substr(at, number_bytes_max);
+    const auto cr = text.find('\r');
+    if (cr == text.npos) {
+        return {text.size() == number_bytes_max ? wrong : incomplete, 0, 0};
     }
-    switch (split_line(line, arguments, lim.arguments_max)) {
-        case line_fault::none:
-            break;
-        case line_fault::control_byte:
-            return {
-                frame::kind::malformed,
-                size,
-                R"(control character outside quotes, write it as "\xHH")"};
-        case line_fault::unbalanced_quotes:
-            return {frame::kind::broken, size, "Protocol error: unbalanced quotes in request"};
-        case line_fault::too_many_arguments:
-            return {frame::kind::malformed, size, "too many arguments in one request"};
+    const auto number = parse_integer(text.substr(0, cr));
+    const auto line_feed = at + cr + 1;
+    if (!number || (line_feed < input.size() && input[line_feed] != '\n')) {
+        return {wrong, 0, 0};
     }
-    return {arguments.empty() ? frame::kind::empty : frame::kind::request, size, {}};
+    return {line_feed == input.size() ? incomplete : whole, *number, line_feed + 1};
+}
+
+// The common case first: few digits, all there.
+number_line read_number(std::string_view input, std::size_t at) noexcept {
+    constexpr std::size_t few = 9;
+    const auto end = std::min(input.size(), at + few);
+    std::int64_t number = 0;
+    auto digit = at;
+    while (digit < end && input[digit] >= '0' && input[digit] <= '9') {
+        number = number * 10 + (input[digit++] - '0');
+    }
+    const bool canonical = digit > at && (input[at] != '0' || digit == at + 1);
+    if (canonical && digit + 1 < input.size() && input[digit] == '\r' && input[digit + 1] == '\n') {
+        return {number_line::state::whole, number, digit + 2};
+    }
+    return read_number_slowly(input, at);
+}
+
+// The length of the bulk at `at`, and where its bytes begin.
+number_line read_bulk_header(std::string_view input, std::size_t at) noexcept {
+    return read_number(input, at + 1);
 }
 
 }  // namespace
 
-frame next_frame(std::span<char> input, argument_list& arguments, const limits& lim) {
-    if (input.empty()) {
-        return {frame::kind::incomplete, 0, {}};
+frame frame_reader::next(std::span<char> input, argument_list& arguments) {
+    if (skipping_) {
+        return skip({input.data(), input.size()});
     }
+    if (input.empty()) {
+        return {frame::kind::incomplete, 0};
+    }
+    if (checked_ > 0 || input.front() == '*') {
+        return next_array({input.data(), input.size()}, arguments);
+    }
+    return next_line(input, arguments);
+}
+
+bool frame_reader::is_ready(std::string_view input, std::size_t searched) const noexcept {
+    if (input.empty()) {
+        return false;
+    }
+    if (needed_ > 0 || skipping_) {
+        return input.size() >= needed_;
+    }
+    if (searched == 0 && (input.front() == '*' || !may_begin_request(input.front()))) {
+        return true;
+    }
+    return input.find('\n', searched) != input.npos || input.size() > limits_->line_bytes_max + 1;
+}
+
+frame frame_reader::fail(frame::kind what, std::size_t size, std::string reason) {
+    reason_ = std::move(reason);
+    return {what, size};
+}
+
+// Lines.
+
+frame frame_reader::next_line(std::span<char> input, argument_list& arguments) {
     const std::string_view bytes(input.data(), input.size());
     const char first = bytes.front();
     if (!may_begin_request(first)) {
-        return {frame::kind::foreign, bytes.size(), {}};
-    }
-    if (first == '*') {
-        return {frame::kind::broken, bytes.size(), "Protocol error: RESP is not spoken here"};
+        return {frame::kind::foreign, bytes.size()};
     }
     const auto line_feed = bytes.find('\n');
     const bool whole = line_feed != bytes.npos;
     const auto line = bytes.substr(0, line_feed);
     if (first == '\r' && line.size() > 1) {
-        return {frame::kind::foreign, bytes.size(), {}};
+        return {frame::kind::foreign, bytes.size()};
     }
     const auto content = line.size() - (line.ends_with('\r') ? 1 : 0);
-    if (content > lim.line_bytes_max) {
-        return {frame::kind::broken, bytes.size(), "Protocol error: too big inline request"};
+    if (content > limits_->line_bytes_max) {
+        return fail(frame::kind::broken, bytes.size(), "Protocol error: too big inline request");
     }
     if (!whole) {
-        return {frame::kind::incomplete, 0, {}};
+        return {frame::kind::incomplete, 0};
     }
-    return read_line(input.first(content), line.size() + 1, arguments, lim);
+    return read_line(input.first(content), line.size() + 1, arguments);
 }
 
-bool frame_is_ready(std::string_view input, std::size_t searched) noexcept {
+frame frame_reader::read_line(std::span<char> line, std::size_t size, argument_list& arguments) {
+    if (is_http({line.data(), line.size()})) {
+        return {frame::kind::foreign, size};
+    }
+    switch (split_line(line, arguments, limits_->arguments_max)) {
+        case line_fault::none:
+            break;
+        case line_fault::control_byte:
+            return fail(
+                frame::kind::malformed,
+                size,
+                R"(control character outside quotes, write it as "\xHH")");
+        case line_fault::unbalanced_quotes:
+            return fail(frame::kind::broken, size, "Protocol error: unbalanced quotes in request");
+        case line_fault::too_many_arguments:
+            return fail(frame::kind::malformed, size, "too many arguments in one request");
+    }
+    return {arguments.empty() ? frame::kind::empty : frame::kind::line, size};
+}
+
+// RESP: `*2 CR LF $3 CR LF GET CR LF $1 CR LF a CR LF`.
+
+frame frame_reader::next_array(std::string_view input, argument_list& arguments) {
+    const bool is_new = checked_ == 0;
+    needed_ = 0;
+    if (is_new) {
+        const auto begun = begin_array(input);
+        if (begun.what != frame::kind::array) {
+            return begun;
+        }
+        arguments.clear();
+    }
+    const auto whole_input = input.size();
+    while (left_ > 0) {
+        needed_ = whole_input + 1;
+        if (checked_ == whole_input) {
+            return {frame::kind::incomplete, 0};
+        }
+        if (input[checked_] != '$') {
+            return fail(
+                frame::kind::broken,
+                whole_input,
+                "Protocol error: expected '$', got '" + printable(input.substr(checked_, 1)) + "'");
+        }
+        const auto header = read_bulk_header(input, checked_);
+        if (header.what == number_line::state::incomplete) {
+            return {frame::kind::incomplete, 0};
+        }
+        if (header.what == number_line::state::wrong || header.number < 0 ||
+            header.number > bulk_bytes_max) {
+            return fail(frame::kind::broken, whole_input, "Protocol error: invalid bulk length");
+        }
+        const auto bytes = static_cast<std::size_t>(header.number);
+        const auto end = header.end + bytes + 2;
+        if (bytes > limits_->argument_bytes_max() || end > limits_->request_bytes_max()) {
+            return begin_skipping(bytes, end);
+        }
+        if (whole_input < end) {
+            needed_ = end;
+            return {frame::kind::incomplete, 0};
+        }
+        if (input[end - 2] != '\r' || input[end - 1] != '\n') {
+            return fail(frame::kind::broken, whole_input, "Protocol error: bulk without its CR LF");
+        }
+        if (is_new) {
+            arguments.push_back(input.substr(header.end, bytes));
+        }
+        checked_ = end;
+        --left_;
+    }
+    const auto size = std::exchange(checked_, 0);
+    needed_ = 0;
+    if (!is_new) {
+        collect(input, arguments);
+    }
+    return {frame::kind::array, size};
+}
+
+// Reads the count. Gives an array, or why there is none.
+frame frame_reader::begin_array(std::string_view input) {
+    const auto header = read_number(input, 1);
+    if (header.what == number_line::state::incomplete) {
+        needed_ = input.size() + 1;
+        return {frame::kind::incomplete, 0};
+    }
+    const auto count_max = static_cast<std::int64_t>(limits_->arguments_max);
+    if (header.what == number_line::state::wrong || header.number > count_max) {
+        return fail(frame::kind::broken, input.size(), "Protocol error: invalid multibulk length");
+    }
+    if (header.number <= 0) {
+        return {frame::kind::empty, header.end};
+    }
+    left_ = static_cast<std::size_t>(header.number);
+    checked_ = header.end;
+    return {frame::kind::array, header.end};
+}
+
+// The arguments of an array that has come in several parts, and whose form is known.
+void frame_reader::collect(std::string_view input, argument_list& arguments) {
+    const auto count = read_number(input, 1);
+    auto at = count.end;
+    arguments.clear();
+    for (auto left = count.number; left > 0; --left) {
+        const auto header = read_bulk_header(input, at);
+        const auto bytes = static_cast<std::size_t>(header.number);
+        arguments.push_back(input.substr(header.end, bytes));
+        at = header.end + bytes + 2;
+    }
+}
+
+// What is too large is taken off the input as it comes, and refused at its end.
+frame frame_reader::begin_skipping(std::uint64_t bytes, std::uint64_t end) {
+    const bool argument = bytes > limits_->argument_bytes_max();
+    const auto bytes_max = argument ? limits_->argument_bytes_max() : limits_->request_bytes_max();
+    reason_ = (argument ? "argument of " : "request of at least ") +
+              std::to_string(argument ? bytes : end) + " bytes is over the limit of " +
+              std::to_string(bytes_max) + " bytes (--max-value)";
+    skipping_ = true;
+    to_skip_ = end;
+    --left_;
+    checked_ = needed_ = 0;
+    return {frame::kind::skipped, 0};
+}
+
+frame frame_reader::skip(std::string_view input) {
+    needed_ = 1;
+    if (to_skip_ == 0 && left_ == 0) {
+        skipping_ = false;
+        needed_ = 0;
+        return {frame::kind::refused, 0};
+    }
     if (input.empty()) {
-        return false;
+        return {frame::kind::incomplete, 0};
     }
-    if (searched == 0 && (input.front() == '*' || !may_begin_request(input.front()))) {
-        return true;
+    if (to_skip_ > 0) {
+        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(to_skip_, input.size()));
+        to_skip_ -= size;
+        return {frame::kind::skipped, size};
     }
-    return input.find('\n', searched) != input.npos;
+    const auto header = read_bulk_header(input, 0);
+    if (input.front() != '$' || header.what == number_line::state::wrong || header.number < 0 ||
+        header.number > bulk_bytes_max) {
+        return fail(frame::kind::broken, input.size(), "Protocol error: invalid bulk length");
+    }
+    if (header.what == number_line::state::incomplete) {
+        needed_ = input.size() + 1;
+        return {frame::kind::incomplete, 0};
+    }
+    --left_;
+    to_skip_ = header.end + static_cast<std::uint64_t>(header.number) + 2;
+    return {frame::kind::skipped, 0};
 }
 
 }  // namespace butterdb

@@ -4,68 +4,163 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <string>
 
 namespace butterdb {
 
 namespace {
 
+constexpr std::string_view line_end = "\r\n";
+
+// The longest line with a number: a kind, 64 bits with a sign, CR LF.
+constexpr std::size_t number_line_bytes_max = 24;
+
+// Writes `kind`, a number, CR LF behind `to`; gives the end.
+template <typename Integer>
+char* write_number_line(char* to, char kind, Integer number) noexcept {
+    *to++ = kind;
+    to = std::to_chars(to, to + number_line_bytes_max, number).ptr;
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
 template <typename Integer>
 void append_number(flat_buffer& out, Integer number) {
-    std::array<char, 20> digits;  // 64 bits, sign included
+    std::array<char, number_line_bytes_max> digits;
     const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
     out.append({digits.data(), static_cast<std::size_t>(end - digits.begin())});
 }
 
+template <typename Integer>
+void append_number_line(flat_buffer& out, char kind, Integer number) {
+    char* const begin = out.prepare(number_line_bytes_max);
+    out.commit(static_cast<std::size_t>(write_number_line(begin, kind, number) - begin));
+}
+
 }  // namespace
 
-void reply_writer::line(std::string_view bytes) {
-    out_->append(bytes);
-    out_->append('\n');
+void reply_writer::line(char kind, std::string_view bytes) {
+    if (speaks_ == dialect::text) {
+        out_->append(bytes);
+        out_->append('\n');
+    } else {
+        out_->append(kind);
+        out_->append(bytes);
+        out_->append(line_end);
+    }
+}
+
+void reply_writer::open(char kind, std::size_t count) {
+    if (speaks_ == dialect::text) {
+        out_->append("LIST ");
+        append_number(*out_, count);
+        out_->append('\n');
+    } else {
+        append_number_line(*out_, kind, count);
+    }
 }
 
 void reply_writer::integer(std::int64_t number) {
-    append_number(*out_, number);
-    out_->append('\n');
+    if (speaks_ == dialect::text) {
+        append_number(*out_, number);
+        out_->append('\n');
+    } else {
+        append_number_line(*out_, ':', number);
+    }
 }
 
 void reply_writer::bulk(std::string_view value) {
-    append_value(*out_, value);
-    out_->append('\n');
+    if (speaks_ == dialect::text) {
+        append_value(*out_, value);
+        out_->append('\n');
+        return;
+    }
+    char* const begin = out_->prepare(number_line_bytes_max + value.size() + line_end.size());
+    char* to = write_number_line(begin, '$', value.size());
+    if (!value.empty()) {
+        std::memcpy(to, value.data(), value.size());
+    }
+    to += value.size();
+    *to++ = '\r';
+    *to++ = '\n';
+    out_->commit(static_cast<std::size_t>(to - begin));
 }
 
-void reply_writer::array(std::size_t count) {
-    out_->append("LIST ");
-    append_number(*out_, count);
-    out_->append('\n');
+void reply_writer::null(std::string_view resp2) {
+    if (speaks_ == dialect::text) {
+        out_->append("NOT_FOUND\n");
+    } else {
+        out_->append(speaks_ == dialect::resp3 ? "_\r\n" : resp2);
+    }
+}
+
+void reply_writer::map(std::size_t count) {
+    if (speaks_ == dialect::resp3) {
+        open('%', count);
+    } else {
+        open('*', 2 * count);
+    }
 }
 
 void reply_writer::text(std::string_view lines) {
+    if (speaks_ == dialect::resp2) {
+        bulk(lines);
+        return;
+    }
+    if (speaks_ == dialect::resp3) {
+        constexpr std::string_view format = "txt:";
+        append_number_line(*out_, '=', format.size() + lines.size());
+        out_->append(format);
+        out_->append(lines);
+        out_->append(line_end);
+        return;
+    }
     array(static_cast<std::size_t>(std::ranges::count(lines, '\n')));
-    out_->append(lines);
+    for (const char c : lines) {
+        if (c != '\r') {
+            out_->append(c);
+        }
+    }
 }
 
 void reply_writer::failure(const error& why) {
-    if (why.what == error::kind::form) {
+    if (speaks_ == dialect::text && why.what == error::kind::form) {
         out_->append("INVALID ");
     } else {
-        out_->append("ERROR ");
+        out_->append(speaks_ == dialect::text ? "ERROR " : "-");
         out_->append(why.code);
         out_->append(' ');
     }
-    line(why.text);
+    out_->append(why.text);
+    out_->append(speaks_ == dialect::text ? "\n" : line_end);
 }
 
 void reply_writer::deleted(std::size_t count, std::size_t asked) {
-    if (asked == 1) {
-        line(count == 1 ? "DELETED" : "NOT_FOUND");
+    if (speaks_ == dialect::text && asked == 1) {
+        status(count == 1 ? "DELETED" : "NOT_FOUND");
     } else {
         integer(static_cast<std::int64_t>(count));
     }
 }
 
+void reply_writer::not_stored() {
+    if (speaks_ == dialect::text) {
+        status("NOT_STORED");
+    } else {
+        null();
+    }
+}
+
 void reply_writer::pong() {
     out_->append("+PONG\r\n");
+}
+
+void reply_writer::farewell() {
+    if (speaks_ != dialect::text) {
+        status("OK");
+    }
 }
 
 }  // namespace butterdb

@@ -1,7 +1,9 @@
+#include "parsers.hpp"
 #include <butterdb/base/assert.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/protocol/verbs.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -9,88 +11,219 @@ namespace butterdb {
 
 namespace {
 
-error form_error(std::string text) {
-    return {error::kind::form, "ERR", std::move(text)};
-}
-
-error syntax_error() {
-    return form_error("syntax error");
-}
-
-// Commands without arguments, or whose arguments are all one thing.
-
-template <typename Command>
-result<command::any> parse_plain(arguments) {
-    return command::any{Command{}};
-}
-
-template <typename Command>
-result<command::any> parse_one(arguments args) {
-    return command::any{Command{args[1]}};
-}
-
-template <typename Command>
-result<command::any> parse_rest(arguments args) {
-    return command::any{Command{args.subspan(1)}};
-}
-
-// Commands of their own shape, one function each.
-
-result<command::any> parse_set(arguments args) {
-    if (args.size() > 3) {
-        return syntax_error();
-    }
-    return command::any{command::set{args[1], args[2]}};
-}
-
-result<command::any> parse_ping(arguments args) {
-    const bool has_message = args.size() == 2;
-    return command::any{command::ping{has_message, has_message ? args[1] : std::string_view{}}};
-}
-
-result<command::any> parse_flushall(arguments args) {
-    if (args.size() == 2 && !equals_ignoring_case(args[1], "ASYNC") &&
-        !equals_ignoring_case(args[1], "SYNC")) {
-        return syntax_error();
-    }
-    return command::any{command::flushall{}};
-}
-
-result<command::any> parse_help(arguments args) {
-    return command::any{command::help{args.size() == 2 ? args[1] : std::string_view{}}};
-}
-
-using namespace command;
-
+// A row is three lines.
+// clang-format off
 constexpr auto table = std::to_array<verb>({
-    {"PUT", 3, any_number, parse_set, "PUT key value", "Stores value under key."},
-    {"SET", 3, any_number, parse_set, "SET key value", "Stores value under key, as PUT does."},
-    {"GET", 2, 2, parse_one<get>, "GET key", "Gives the value of key."},
-    {"DEL", 2, any_number, parse_rest<del>, "DEL key [key ...]", "Deletes keys."},
-    {"EXISTS",
-     2,
-     any_number,
-     parse_rest<exists>,
+    {"PUT", 3, any_number, parsers::set, effect::writes, {1, 1, 1},
+     "PUT key value [NX|XX|IFEQ value] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]",
+     "Stores value under key."},
+    {"SET", 3, any_number, parsers::set, effect::writes, {1, 1, 1},
+     "SET key value [NX|XX|IFEQ value] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]",
+     "Stores value under key, as PUT does."},
+    {"GET", 2, 2, parsers::one<command::get>, effect::reads, {1, 1, 1},
+     "GET key",
+     "Gives the value of key."},
+    {"DEL", 2, any_number, parsers::rest<command::del>, effect::writes, {1, -1, 1},
+     "DEL key [key ...]",
+     "Deletes keys."},
+    {"SETNX", 3, 3, parsers::setnx, effect::writes, {1, 1, 1},
+     "SETNX key value",
+     "Stores value unless the key is there; says 1 or 0."},
+    {"SETEX", 4, 4, parsers::setex, effect::writes, {1, 1, 1},
+     "SETEX key seconds value",
+     "Stores value for so many seconds."},
+    {"PSETEX", 4, 4, parsers::psetex, effect::writes, {1, 1, 1},
+     "PSETEX key milliseconds value",
+     "Stores value for so many milliseconds."},
+    {"GETSET", 3, 3, parsers::getset, effect::writes, {1, 1, 1},
+     "GETSET key value",
+     "Stores value, gives the old one."},
+    {"GETDEL", 2, 2, parsers::one<command::getdel>, effect::writes, {1, 1, 1},
+     "GETDEL key",
+     "Gives the value and deletes it."},
+    {"GETEX", 2, any_number, parsers::getex, effect::writes, {1, 1, 1},
+     "GETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST]",
+     "Gives the value and changes when it expires."},
+    {"GETTTL", 2, 2, parsers::one<command::getttl>, effect::reads, {1, 1, 1},
+     "GETTTL key",
+     "Gives the value and the milliseconds it has left, -1 without a deadline."},
+    {"MGET", 2, any_number, parsers::rest<command::mget>, effect::reads, {1, -1, 1},
+     "MGET key [key ...]",
+     "Gives the values of keys."},
+    {"MSET", 3, any_number, parsers::mset, effect::writes, {1, -1, 2},
+     "MSET key value [key value ...]",
+     "Stores several values."},
+    {"MSETNX", 3, any_number, parsers::mset, effect::writes, {1, -1, 2},
+     "MSETNX key value [key value ...]",
+     "Stores several values unless one of the keys is there."},
+    {"APPEND", 3, 3, parsers::append, effect::writes, {1, 1, 1},
+     "APPEND key value",
+     "Puts value behind the one that is there; gives the length."},
+    {"STRLEN", 2, 2, parsers::one<command::strlen>, effect::reads, {1, 1, 1},
+     "STRLEN key",
+     "Gives the length of a value in bytes."},
+    {"GETRANGE", 4, 4, parsers::getrange, effect::reads, {1, 1, 1},
+     "GETRANGE key first last",
+     "Gives the bytes from first to last; negative ones count from the end."},
+    {"SUBSTR", 4, 4, parsers::getrange, effect::reads, {1, 1, 1},
+     "SUBSTR key first last",
+     "Does what GETRANGE does."},
+    {"SETRANGE", 4, 4, parsers::setrange, effect::writes, {1, 1, 1},
+     "SETRANGE key offset value",
+     "Writes over a part of a value; gives its length."},
+    {"INCR", 2, 2, parsers::incr, effect::writes, {1, 1, 1},
+     "INCR key",
+     "Adds 1 to a number."},
+    {"DECR", 2, 2, parsers::decr, effect::writes, {1, 1, 1},
+     "DECR key",
+     "Takes 1 from a number."},
+    {"INCRBY", 3, 3, parsers::incrby, effect::writes, {1, 1, 1},
+     "INCRBY key amount",
+     "Adds to a number."},
+    {"DECRBY", 3, 3, parsers::decrby, effect::writes, {1, 1, 1},
+     "DECRBY key amount",
+     "Takes from a number."},
+    {"INCRBYFLOAT", 3, 3, parsers::incrbyfloat, effect::writes, {1, 1, 1},
+     "INCRBYFLOAT key amount",
+     "Adds to a number with a fraction."},
+    {"UNLINK", 2, any_number, parsers::rest<command::unlink>, effect::writes, {1, -1, 1},
+     "UNLINK key [key ...]",
+     "Deletes keys; gives how many there were."},
+    {"DELPREFIX", 3, 5, parsers::delprefix, effect::writes, {0, 0, 0},
+     "DELPREFIX cursor prefix [COUNT n]",
+     "Deletes keys that begin with prefix, step by step as SCAN walks."},
+    {"EXISTS", 2, any_number, parsers::rest<command::exists>, effect::reads, {1, -1, 1},
      "EXISTS key [key ...]",
      "Counts the keys that exist."},
-    {"DBSIZE", 1, 1, parse_plain<dbsize>, "DBSIZE", "Counts all keys."},
-    {"FLUSHALL", 1, 2, parse_flushall, "FLUSHALL [ASYNC|SYNC]", "Deletes all keys."},
-    {"PING", 1, 2, parse_ping, "PING [message]", "Answers PONG, or the message."},
-    {"ECHO", 2, 2, parse_one<echo>, "ECHO message", "Gives the message back."},
-    {"HELP", 1, 2, parse_help, "HELP [command]", "Lists the commands, or explains one."},
-    {"INFO",
-     1,
-     any_number,
-     parse_rest<info>,
+    {"TOUCH", 2, any_number, parsers::rest<command::touch>, effect::reads, {1, -1, 1},
+     "TOUCH key [key ...]",
+     "Counts the keys that exist, and has them count as read."},
+    {"TYPE", 2, 2, parsers::one<command::type>, effect::reads, {1, 1, 1},
+     "TYPE key",
+     "Says string, or none."},
+    {"RENAME", 3, 3, parsers::rename, effect::writes, {1, 2, 1},
+     "RENAME key newkey",
+     "Gives an entry another key."},
+    {"RENAMENX", 3, 3, parsers::rename, effect::writes, {1, 2, 1},
+     "RENAMENX key newkey",
+     "Gives an entry another key unless that is there."},
+    {"COPY", 3, any_number, parsers::copy, effect::writes, {1, 2, 1},
+     "COPY key newkey [DB 0] [REPLACE]",
+     "Copies an entry with its deadline."},
+    {"RANDOMKEY", 1, 1, parsers::plain<command::randomkey>, effect::reads, {0, 0, 0},
+     "RANDOMKEY",
+     "Gives some key."},
+    {"KEYS", 2, 2, parsers::one<command::keys>, effect::reads, {0, 0, 0},
+     "KEYS pattern",
+     "Gives all keys that match; looks at every one."},
+    {"SCAN", 2, any_number, parsers::scan, effect::reads, {0, 0, 0},
+     "SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]",
+     "Walks over all keys, some at a time."},
+    {"DBSIZE", 1, 1, parsers::plain<command::dbsize>, effect::reads, {0, 0, 0},
+     "DBSIZE",
+     "Counts all keys."},
+    {"FLUSHALL", 1, any_number, parsers::flush, effect::writes, {0, 0, 0},
+     "FLUSHALL [ASYNC|SYNC]",
+     "Deletes all keys."},
+    {"FLUSHDB", 1, any_number, parsers::flush, effect::writes, {0, 0, 0},
+     "FLUSHDB [ASYNC|SYNC]",
+     "Deletes all keys."},
+    {"EXPIRE", 3, any_number, parsers::expire, effect::writes, {1, 1, 1},
+     "EXPIRE key seconds [NX|XX|GT|LT]",
+     "Lets an entry expire after so many seconds."},
+    {"PEXPIRE", 3, any_number, parsers::pexpire, effect::writes, {1, 1, 1},
+     "PEXPIRE key milliseconds [NX|XX|GT|LT]",
+     "Lets an entry expire after so many milliseconds."},
+    {"EXPIREAT", 3, any_number, parsers::expireat, effect::writes, {1, 1, 1},
+     "EXPIREAT key seconds [NX|XX|GT|LT]",
+     "Lets an entry expire at a time, in seconds after 1970."},
+    {"PEXPIREAT", 3, any_number, parsers::pexpireat, effect::writes, {1, 1, 1},
+     "PEXPIREAT key milliseconds [NX|XX|GT|LT]",
+     "Lets an entry expire at a time, in milliseconds after 1970."},
+    {"TTL", 2, 2, parsers::ttl, effect::reads, {1, 1, 1},
+     "TTL key",
+     "Gives the seconds left; -1 without a deadline, -2 when absent."},
+    {"PTTL", 2, 2, parsers::pttl, effect::reads, {1, 1, 1},
+     "PTTL key",
+     "Gives the milliseconds left; -1 without a deadline, -2 when absent."},
+    {"EXPIRETIME", 2, 2, parsers::expiretime, effect::reads, {1, 1, 1},
+     "EXPIRETIME key",
+     "Gives the deadline in seconds after 1970; -1 or -2 as TTL."},
+    {"PEXPIRETIME", 2, 2, parsers::pexpiretime, effect::reads, {1, 1, 1},
+     "PEXPIRETIME key",
+     "Gives the deadline in milliseconds after 1970; -1 or -2 as TTL."},
+    {"PERSIST", 2, 2, parsers::one<command::persist>, effect::writes, {1, 1, 1},
+     "PERSIST key",
+     "Takes the deadline away; says 1, or 0 when there was none."},
+    {"TIME", 1, 1, parsers::plain<command::time>, effect::none, {0, 0, 0},
+     "TIME",
+     "Gives the server's time: seconds after 1970, and microseconds."},
+    {"MULTI", 1, 1, parsers::plain<command::multi>, effect::none, {0, 0, 0},
+     "MULTI",
+     "Begins a transaction: what follows is queued until EXEC."},
+    {"EXEC", 1, 1, parsers::plain<command::exec>, effect::none, {0, 0, 0},
+     "EXEC",
+     "Executes what is queued, unless a watched key has changed."},
+    {"DISCARD", 1, 1, parsers::plain<command::discard>, effect::none, {0, 0, 0},
+     "DISCARD",
+     "Drops what is queued, and the watch."},
+    {"WATCH", 2, any_number, parsers::rest<command::watch>, effect::none, {1, -1, 1},
+     "WATCH key [key ...]",
+     "Lets the next EXEC do nothing if one of the keys changes before."},
+    {"UNWATCH", 1, 1, parsers::plain<command::unwatch>, effect::none, {0, 0, 0},
+     "UNWATCH",
+     "Forgets the watched keys."},
+    {"PING", 1, any_number, parsers::ping, effect::none, {0, 0, 0},
+     "PING [message]",
+     "Answers PONG, or the message."},
+    {"ECHO", 2, 2, parsers::one<command::echo>, effect::none, {0, 0, 0},
+     "ECHO message",
+     "Gives the message back."},
+    {"HELLO", 1, any_number, parsers::hello, effect::none, {0, 0, 0},
+     "HELLO [2|3 [AUTH user password] [SETNAME name]]",
+     "Chooses the protocol, describes the server."},
+    {"AUTH", 2, any_number, parsers::auth, effect::none, {0, 0, 0},
+     "AUTH [user] password",
+     "Says who the client is; there are no passwords yet."},
+    {"SELECT", 2, 2, parsers::select, effect::none, {0, 0, 0},
+     "SELECT 0",
+     "Chooses the database; there is one."},
+    {"CLIENT", 2, any_number, parsers::client, effect::none, {0, 0, 0},
+     "CLIENT ID|INFO|LIST|SETNAME name|GETNAME|SETINFO option value|KILL ID id|NO-EVICT on",
+     "Tells about connections, names or closes them."},
+    {"RESET", 1, 1, parsers::plain<command::reset>, effect::none, {0, 0, 0},
+     "RESET",
+     "Sets the connection back to how it began."},
+    {"QUIT", 1, any_number, parsers::plain<command::quit>, effect::none, {0, 0, 0},
+     "QUIT",
+     "Answers OK and closes the connection."},
+    {"EXIT", 1, 1, parsers::plain<command::exit>, effect::none, {0, 0, 0},
+     "EXIT",
+     "Closes the connection."},
+    {"HELP", 1, 2, parsers::help, effect::none, {0, 0, 0},
+     "HELP [command]",
+     "Lists the commands, or explains one."},
+    {"INFO", 1, any_number, parsers::rest<command::info>, effect::none, {0, 0, 0},
      "INFO [section ...]",
-     "Describes the server: sections server, clients, memory, stats."},
-    {"QUIT", 1, any_number, parse_plain<quit>, "QUIT", "Answers OK and closes the connection."},
-    {"EXIT", 1, 1, parse_plain<command::exit>, "EXIT", "Closes the connection."},
+     "Describes the server, by sections."},
+    {"COMMAND", 1, any_number, parsers::commands, effect::none, {0, 0, 0},
+     "COMMAND [COUNT|LIST|INFO [name ...]|DOCS [name ...]]",
+     "Describes the commands, for programs."},
+    {"CONFIG", 2, any_number, parsers::config, effect::none, {0, 0, 0},
+     "CONFIG GET pattern [pattern ...]|SET name value|RESETSTAT",
+     "Shows settings; sets counters back."},
+    {"MEMORY", 2, any_number, parsers::memory, effect::reads, {2, 2, 1},
+     "MEMORY USAGE key",
+     "Gives the bytes that an entry takes."},
+    {"FUNCTION", 2, any_number, parsers::function, effect::none, {0, 0, 0},
+     "FUNCTION FLUSH",
+     "Answers OK: there are no functions."},
 });
+// clang-format on
 
 // Verb to row, made at compile time: open addressing, a power of two at least twice the rows.
 struct verb_index {
-    static constexpr std::size_t places = 64;
+    static constexpr std::size_t places = 256;
     static_assert(places >= 2 * table.size());
     static constexpr std::uint8_t none = 0xff;
 
@@ -101,7 +234,7 @@ struct verb_index {
         for (const char c : name) {
             hash = (hash ^ static_cast<unsigned char>(to_upper(c))) * 16777619U;
         }
-        return hash % places;
+        return (hash ^ hash >> 16) % places;
     }
 
     constexpr verb_index() {
@@ -119,6 +252,24 @@ struct verb_index {
 constexpr verb_index index{};
 
 constexpr std::size_t verb_bytes_max = 16;
+
+error form_error(std::string text) {
+    return {error::kind::form, "ERR", std::move(text)};
+}
+
+// As Redis ends its error for an unknown command.
+std::string first_arguments(arguments request) {
+    std::string text = ", with args beginning with: ";
+    std::size_t left = error_input_bytes_max - std::min(request[0].size(), error_input_bytes_max);
+    for (const auto each : request.subspan(1)) {
+        if (left == 0) {
+            break;
+        }
+        text.append("'").append(printable(each, left)).append("' ");
+        left -= std::min(each.size(), left);
+    }
+    return text;
+}
 
 }  // namespace
 
@@ -144,7 +295,7 @@ error unknown_command(std::string_view name) {
     return form_error("unknown command '" + printable(name) + "'");
 }
 
-result<command::any> parse(arguments request) {
+result<const verb*> find_command(arguments request) {
     BUTTERDB_ASSERT(!request.empty());
     const auto* const row = find_verb(request[0]);
     if (row == nullptr) {
@@ -153,7 +304,20 @@ result<command::any> parse(arguments request) {
     if (request.size() < row->arguments_min || request.size() > row->arguments_max) {
         return form_error("wrong number of arguments for '" + to_lower(row->name) + "' command");
     }
-    return row->parse(request);
+    return row;
+}
+
+std::string advice(arguments request, dialect speaks) {
+    const auto* const row = find_verb(request[0]);
+    if (speaks != dialect::text) {
+        return row == nullptr ? first_arguments(request) : std::string();
+    }
+    if (row == nullptr) {
+        return "; HELP lists the commands";
+    }
+    const bool too_many = request.size() > row->arguments_min;
+    return "; usage: " + std::string(row->usage) +
+           (too_many ? " (with quotes around what has blanks)" : "");
 }
 
 }  // namespace butterdb

@@ -13,11 +13,9 @@ namespace butterdb {
 /// Finds the segment of a hash by its top bits, in two steps, so that no growth copies more than a
 /// page: the root's bits choose a page, the next ones a segment in it.
 ///
-///     root   | page 00 | page 01 | page 1x | page 1x |       root bits 2; the last page has depth
-///     1
-///                           |
-///     page                  `--> | seg 010 | seg 011x | seg 011x | ...     bits of the page: 1, 2
-///     ..
+///     root, 2 bits   | page 00 | page 01 | page 1x | page 1x |      the last has depth 1
+///                                 |
+///     page, 2 bits                `--> | 0100 | 0101 | 011x | 011x |      its segments
 ///
 /// Extendible hashing (Fagin, Nievergelt, Pippenger, Strong 1979), twice: a segment of depth d
 /// stands in all places whose numbers begin with its d bits; splitting it needs no other to change.

@@ -12,9 +12,8 @@ namespace butterdb {
 
 /// An entry is one block:
 ///
-///     | varint: key size, flags | varint: value size | deadline 8 B | slack 4 B | key | value |
-///     slack |
-///                                                     `-- if flagged --------´
+///     | key size, flags | value size | deadline 8 B | slack size 4 B | key | value | slack |
+///       varint            varint       if flagged     if flagged
 ///
 /// A varint has 7 bits per byte, low ones first, 0x80 on all bytes but the last; the first one
 /// holds the key size times 4, plus 1 with a deadline, plus 2 with slack. So a short key and value
@@ -47,8 +46,8 @@ struct entry_parts {
     }
 };
 
-/// What the slack of an entry can count up to.
-inline constexpr std::size_t entry_value_bytes_max = 0xffff'ffff;
+/// So that the slack of an entry, up to its block, has 32 bits.
+inline constexpr std::size_t entry_value_bytes_max = 0x7fff'ffff;
 
 inline constexpr std::size_t slack_field_bytes = sizeof(std::uint32_t);
 
@@ -98,8 +97,8 @@ inline entry_view read_entry(const char* block) noexcept {
         header + key_size + value_size + slack};
 }
 
-/// Writes an entry of `bytes` bytes, parts.bytes() or at least slack_field_bytes more. The value
-/// may lie in the block itself, the key may not.
+/// Writes an entry of `bytes` bytes, parts.bytes() or at least slack_field_bytes more. Neither key
+/// nor value may lie in the block itself.
 inline void write_entry(char* block, const entry_parts& parts, std::size_t bytes) noexcept {
     const bool has_deadline = parts.deadline != no_deadline;
     const auto needed = parts.bytes();
@@ -108,7 +107,7 @@ inline void write_entry(char* block, const entry_parts& parts, std::size_t bytes
     const auto header =
         needed - parts.key.size() - parts.value.size() + (has_slack ? slack_field_bytes : 0);
     if (!parts.value.empty()) {
-        std::memmove(block + header + parts.key.size(), parts.value.data(), parts.value.size());
+        std::memcpy(block + header + parts.key.size(), parts.value.data(), parts.value.size());
     }
     if (!parts.key.empty()) {
         std::memcpy(block + header, parts.key.data(), parts.key.size());
@@ -122,6 +121,7 @@ inline void write_entry(char* block, const entry_parts& parts, std::size_t bytes
         to += sizeof since_epoch;
     }
     if (has_slack) {
+        BUTTERDB_ASSERT(bytes - needed - slack_field_bytes <= 0xffff'ffff);
         const auto slack = static_cast<std::uint32_t>(bytes - needed - slack_field_bytes);
         std::memcpy(to, &slack, sizeof slack);
     }

@@ -179,15 +179,24 @@ slab_resource::slab* slab_resource::add_slab(std::size_t size_class) {
     return fresh;
 }
 
+std::uint64_t slab_resource::reclaimable() const noexcept {
+    std::uint64_t bytes = 0;
+    for (std::size_t size_class = 0; size_class < classes; ++size_class) {
+        const auto& shape = shapes[size_class];
+        bytes += families_[size_class].free_blocks / shape.blocks * shape.bytes;
+    }
+    return bytes;
+}
+
 // A class whose free blocks would fill a slab: then the others have room for what is in one of its
 // slabs, whichever it is.
 std::size_t slab_resource::class_to_compact(unsigned free_percent) const noexcept {
     std::size_t size_class = 0;
     for (; size_class < classes; ++size_class) {
         const auto& each = families_[size_class];
-        const auto blocks = std::uint64_t{each.slabs} * shapes[size_class].blocks;
+        const auto blocks = each.slabs * shapes[size_class].blocks;
         if (each.free_blocks >= shapes[size_class].blocks &&
-            std::uint64_t{each.free_blocks} * 100 >= blocks * free_percent) {
+            each.free_blocks * 100 >= blocks * free_percent) {
             break;
         }
     }

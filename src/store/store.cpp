@@ -1,4 +1,5 @@
 #define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY
 #include "directory.hpp"
 #include "entry.hpp"
 #include "segment.hpp"
@@ -28,6 +29,9 @@ constexpr std::size_t join_slots_max = segment::slots / 5;
 constexpr std::size_t dispose_buckets = 64;
 constexpr std::size_t evict_buckets_max = 256;
 
+// Buckets that random_entry looks through for an entry that is not past its deadline.
+constexpr std::size_t random_buckets_max = 16'384;
+
 // What one put may evict beyond 8 times its own size: slabs of many kinds of entries become free
 // one by one.
 constexpr std::size_t evict_bytes_free = 1 * MiB;
@@ -47,25 +51,33 @@ constexpr std::uint64_t sweep_bytes_max = 2 * MiB;
 
 // A cursor is a position in a walk by hash prefix and bucket:
 //
-//     | 63 .. 42: prefix | 0 | 13 .. 8: depth of the segment that was entered | 7 .. 0: bucket |
+//     | 0 | 35 .. 14: prefix | 13 .. 8: depth of the segment that was entered | 7 .. 0: bucket |
 //
-// The depth tells where that segment ended if it has been joined with another since.
+// The depth tells where that segment ended if it has been joined with another since. Cursors stay
+// below 2^53: some clients keep them as floating-point numbers.
 struct cursor_parts {
     std::uint64_t prefix;
     unsigned depth;
     std::size_t bucket;
 
+    static constexpr unsigned prefix_shift = 14;
+    static constexpr unsigned unused_bits = 64 - directory::depth_max;
+
     explicit cursor_parts(std::uint64_t cursor) noexcept
-        : prefix(cursor >> (64 - directory::depth_max) << (64 - directory::depth_max)),
+        : prefix(cursor >> prefix_shift << unused_bits),
           depth(std::min<unsigned>(cursor >> 8 & 0x3f, directory::depth_max)),
           bucket(std::min<std::size_t>(cursor & 0xff, segment::buckets - 1)) {}
 
     std::uint64_t next(const segment& in) const noexcept {
         const auto deepest = bucket == 0 ? in.depth : std::max(depth, in.depth);
         if (bucket + 1 < segment::buckets) {
-            return prefix | std::uint64_t{deepest} << 8 | (bucket + 1);
+            return cursor_of(prefix) | std::uint64_t{deepest} << 8 | (bucket + 1);
         }
-        return deepest == 0 ? 0 : ((prefix >> (64 - deepest)) + 1) << (64 - deepest);
+        return deepest == 0 ? 0 : cursor_of(((prefix >> (64 - deepest)) + 1) << (64 - deepest));
+    }
+
+    static std::uint64_t cursor_of(std::uint64_t hash) noexcept {
+        return hash >> unused_bits << prefix_shift;
     }
 };
 
@@ -82,6 +94,10 @@ std::size_t room_of(const slot& at) noexcept {
     return slab_resource::block_size(read_entry(at.entry()).bytes);
 }
 
+store::entry as_seen(const entry_view& found) noexcept {
+    return {found.key, found.value, found.deadline, slab_resource::block_size(found.bytes)};
+}
+
 segment& last_of(segment& first) noexcept {
     auto* part = &first;
     while (part->behind != nullptr) {
@@ -92,8 +108,15 @@ segment& last_of(segment& first) noexcept {
 
 }  // namespace
 
-std::uint64_t seeded_hash(std::string_view key, std::uint64_t seed) noexcept {
-    return XXH3_64bits_withSeed(key.data(), key.size(), seed);
+hash_secret::hash_secret(std::uint64_t seed) noexcept {
+    static_assert(sizeof bytes_ >= XXH3_SECRET_SIZE_MIN);
+    // It fails only for a buffer that is too small.
+    XXH3_generateSecret(bytes_.data(), bytes_.size(), &seed, sizeof seed);
+}
+
+std::uint64_t secret_hash(std::string_view key, const hash_secret& secret) noexcept {
+    return XXH3_64bits_withSecret(
+        key.data(), key.size(), secret.bytes().data(), secret.bytes().size());
 }
 
 store::store(std::pmr::memory_resource& memory, const store_options& options)
@@ -103,7 +126,7 @@ store::store(std::pmr::memory_resource& memory, const store_options& options)
       index_(std::make_unique<directory>(index_slab_)),
       bytes_when_empty_(budget_.bytes_used()),
       hash_(options.hash),
-      seed_(options.seed),
+      secret_(options.seed),
       eviction_(options.eviction) {}
 
 store::~store() {
@@ -128,6 +151,20 @@ store::place store::find_place(std::string_view key, std::uint64_t hash) const n
         }
     }
     return {nullptr, nullptr};
+}
+
+// The slot of an entry that is there.
+slot& store::slot_of(const char* block, std::uint64_t hash) const noexcept {
+    for (auto* part = &index_->find(hash);; part = part->behind) {
+        BUTTERDB_ASSERT(part != nullptr);
+        auto* const in = &part->at[segment::bucket_of(hash)];
+        for (auto tagged = tagged_slots(hash, in); tagged != 0; tagged &= tagged - 1) {
+            auto& each = first_slot(in, tagged);
+            if (each.entry() == block) {
+                return each;
+            }
+        }
+    }
 }
 
 // Meets an entry past its deadline by deleting it.
@@ -157,7 +194,7 @@ std::optional<store::entry> store::find(std::string_view key, time_point now) {
         return std::nullopt;
     }
     const auto seen = read_entry(found.at->entry());
-    return entry{seen.key, seen.value, seen.deadline};
+    return as_seen(seen);
 }
 
 std::optional<std::string_view> store::get(std::string_view key, time_point now) {
@@ -189,20 +226,24 @@ void store::prefetch(std::span<const std::string_view> keys) const noexcept {
 bool store::put(std::string_view key, std::string_view value, time_point now, time_point deadline) {
     pace_sweep(now);
     const auto hash = hash_of(key);
-    const entry fresh{key, value, deadline};
-    if (value.size() > entry_value_bytes_max || value.size() > ceiling()) {
-        return false;  // and nothing is evicted for what can never fit
+    const entry_parts fresh{key, value, deadline};
+    if (value.size() > entry_value_bytes_max) {
+        return false;
     }
-    const auto bytes = entry_parts{key, value, deadline}.bytes();
+    const auto bytes = fresh.bytes();
     auto found = find_live(key, hash, now);
     if (found.at != nullptr && room_of(*found.at) == slab_resource::block_size(bytes)) {
         write_over(*found.at, fresh, bytes);
         return true;
     }
     try {
+        const auto kept = bytes_when_empty_ + (found.at == nullptr ? 0 : room_of(*found.at));
+        if (slab_resource::block_size(bytes) > ceiling() - std::min(ceiling(), kept)) {
+            throw std::bad_alloc();  // and nothing is evicted for what can never fit
+        }
         make_room(slab_, bytes, found.at == nullptr ? nullptr : &key, now);
         homeless_ = static_cast<char*>(slab_.allocate(bytes, 1));
-        write_entry(homeless_, {key, value, deadline}, bytes);
+        write_entry(homeless_, fresh, bytes);
         found = find_place(key, hash);  // making room may have moved it
         if (found.at == nullptr) {
             insert(hash, flags_of(deadline), now);
@@ -228,16 +269,18 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
 // Gives a slot another block for its entry, and frees the old one.
 void store::swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept {
     const auto old = at;
-    at = slot(hash, block, flags_of(deadline) | (old.is(slot::displaced) ? slot::displaced : 0));
+    const auto kept = (old.is(slot::displaced) ? slot::displaced : 0) |
+                      (old.is(slot::visited) ? slot::visited : 0);
+    at = slot(hash, block, flags_of(deadline) | kept);
     expiring_ -= old.is(slot::has_deadline) ? 1U : 0U;
     expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
     free_entry(old);
 }
 
 // Replaces an entry in its own block, of which `bytes` are used.
-void store::write_over(slot& at, const entry& fresh, std::size_t bytes) noexcept {
+void store::write_over(slot& at, const entry_parts& fresh, std::size_t bytes) noexcept {
     expiring_ -= at.is(slot::has_deadline) ? 1U : 0U;
-    write_entry(at.entry(), {fresh.key, fresh.value, fresh.deadline}, bytes);
+    write_entry(at.entry(), fresh, bytes);
     at.clear(slot::has_deadline);
     at.set(flags_of(fresh.deadline));
     expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
@@ -251,7 +294,7 @@ void store::insert(std::uint64_t hash, std::uint64_t flags, time_point now) {
             make_room(index_slab_, sizeof(segment), nullptr, now);
             grow(hash);
         } catch (const std::bad_alloc&) {
-            if (eviction_ == eviction::none || !evict_near(hash)) {
+            if (eviction_ == eviction::none || !evict_near(hash, now)) {
                 throw;
             }
         }
@@ -264,9 +307,16 @@ void store::insert(std::uint64_t hash, std::uint64_t flags, time_point now) {
 void store::grow(std::uint64_t hash) {
     auto& first = index_->find(hash);
     const auto entry_hash = [this](const slot& at) { return hash_of(at); };
-    if (first.used < split_slots_min || !index_->split(hash, entry_hash)) {
-        index_->add_behind(last_of(first));
+    if (first.used >= split_slots_min) {
+        try {
+            if (index_->split(hash, entry_hash)) {
+                return;
+            }
+        } catch (const std::bad_alloc&) {
+            // A segment behind it needs less.
+        }
     }
+    index_->add_behind(last_of(first));
 }
 
 bool store::insert_without_growth(
@@ -336,6 +386,7 @@ void store::clear() {
     size_ = 0;
     expiring_ = 0;
     sweep_at_ = 0;
+    sweep_seen_ = sweep_found_ = 0;
     evict_at_ = 0;
 }
 
@@ -366,11 +417,17 @@ bool store::dispose(std::size_t buckets) noexcept {
 void store::make_room(
     const slab_resource& slab, std::size_t bytes, const std::string_view* spared, time_point now) {
     auto evictable = 8 * bytes + evict_bytes_free;
+    auto second_chances = evict_buckets_max;
     while (slab.growth_for(bytes) > budget_.bytes_left()) {
+        const bool in_vain = eviction_ == eviction::none && !index_->has_garbage() &&
+                             slab.growth_for(bytes) > budget_.bytes_left() + slab_.reclaimable();
+        if (in_vain) {
+            throw std::bad_alloc();
+        }
         if (regain()) {
             continue;
         }
-        const auto freed = eviction_ == eviction::none ? 0 : evict_bucket(spared, now);
+        const auto freed = evict_bucket(spared, now, second_chances);
         if (freed == 0 || freed > evictable) {
             throw std::bad_alloc();
         }
@@ -388,26 +445,27 @@ bool store::regain() noexcept {
 }
 
 // Lets the hand of the clock go on until it has deleted something, and gives the bytes of that:
-// entries that were read since it came by last have a second chance, unless it has gone far without
-// finding another.
-std::size_t store::evict_bucket(const std::string_view* spared, time_point now) {
+// entries that were read since it came by last have a second chance, in so many buckets.
+std::size_t store::evict_bucket(
+    const std::string_view* spared, time_point now, std::size_t& second_chances) {
     std::size_t freed = 0;
-    for (std::size_t walked = 0; size_ > 0 && freed == 0 && walked < 2 * evict_buckets_max;
+    for (std::size_t walked = 0; size_ > 0 && freed == 0 && walked <= 2 * evict_buckets_max;
          ++walked) {
-        const bool second_chance = walked < evict_buckets_max;
+        const bool second_chance = second_chances > 0;
+        second_chances -= second_chance ? 1U : 0U;
         const auto hash = cursor_parts(evict_at_).prefix;
         evict_at_ = walk_bucket(evict_at_, [&](segment& part, bucket& in) {
             for (auto& each : in.at) {
                 if (each.empty()) {
                     continue;
                 }
-                const auto found = read_entry(each.entry());
-                const bool past = found.deadline <= now;
-                if (spared != nullptr && found.key == *spared) {
-                    continue;
-                }
+                const bool past = is_past(each, now);
                 if (each.is(slot::visited) && second_chance && !past) {
                     each.clear(slot::visited);
+                    continue;
+                }
+                const auto found = read_entry(each.entry());
+                if (spared != nullptr && found.key == *spared) {
                     continue;
                 }
                 freed += slab_resource::block_size(found.bytes);
@@ -428,13 +486,13 @@ bool store::compact(unsigned free_percent) noexcept {
         if (from == homeless_) {
             homeless_ = to;
         } else {
-            find_place(moved.key, hash_of(moved.key)).at->point_at(to);
+            slot_of(from, hash_of(moved.key)).point_at(to);
         }
     });
 }
 
 // Deletes one entry that stands where one with this hash would: the index cannot grow.
-bool store::evict_near(std::uint64_t hash) noexcept {
+bool store::evict_near(std::uint64_t hash, time_point now) noexcept {
     auto& part = index_->find(hash);
     slot* victim = nullptr;
     for (auto& each : part.at[segment::bucket_of(hash)].at) {
@@ -446,8 +504,8 @@ bool store::evict_near(std::uint64_t hash) noexcept {
     if (victim == nullptr) {
         return false;
     }
+    ++(is_past(*victim, now) ? expired_ : evicted_);
     remove(part, *victim);
-    ++evicted_;
     return true;
 }
 
@@ -459,7 +517,7 @@ bool store::sweep(time_point now, std::size_t steps) {
 
 bool store::sweep_buckets(time_point now, std::size_t steps) {
     const auto bytes_before = bytes_used();
-    for (; steps > 0 && bytes_before - bytes_used() < sweep_bytes_max; --steps) {
+    for (; steps > 0 && bytes_used() + sweep_bytes_max > bytes_before; --steps) {
         if (index_->has_garbage()) {
             dispose(1);
         } else if (expiring_ == 0) {
@@ -533,7 +591,7 @@ std::uint64_t store::scan_slots(
                 }
                 const auto found = read_entry(each.entry());
                 if (found.deadline > now) {
-                    visit(to, {found.key, found.value, found.deadline});
+                    visit(to, as_seen(found));
                 }
             }
         });
@@ -542,29 +600,18 @@ std::uint64_t store::scan_slots(
 }
 
 std::optional<store::entry> store::random_entry(std::uint64_t random, time_point now) {
-    if (size_ == 0) {
-        return std::nullopt;
-    }
-    auto cursor = cursor_parts(random).prefix | (random % segment::buckets);
-    const auto walk_max = (index_->segments() + 1) * segment::buckets;
     std::optional<entry> chosen;
-    for (std::size_t walked = 0; !chosen && walked < walk_max; ++walked) {
-        std::array<entry, bucket::slots> live{};
-        std::size_t count = 0;
+    auto cursor = cursor_parts::cursor_of(random) | (random % segment::buckets);
+    for (std::size_t walked = 0; size_ > 0 && !chosen && walked < random_buckets_max; ++walked) {
+        std::uint64_t met = 0;
         cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
             for (const auto& each : in.at) {
-                if (each.empty() || count == live.size()) {
-                    continue;
-                }
-                const auto found = read_entry(each.entry());
-                if (found.deadline > now) {
-                    live[count++] = {found.key, found.value, found.deadline};
+                // Each of those met is kept with the same probability.
+                if (!each.empty() && !is_past(each, now) && (random >> 8) % ++met == 0) {
+                    chosen = as_seen(read_entry(each.entry()));
                 }
             }
         });
-        if (count > 0) {
-            chosen = live[(random >> 8) % count];
-        }
     }
     return chosen;
 }

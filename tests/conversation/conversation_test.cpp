@@ -17,6 +17,9 @@ struct dialogue {
     std::string expected;
 };
 
+const std::string usage_of_put =
+    "PUT key value [NX|XX|IFEQ value] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]";
+
 // Short enough for all ways to cut them.
 const std::vector<dialogue> short_dialogues{
     {"PUT a b\nGET a\n", "OK\nb\n"},
@@ -27,7 +30,9 @@ const std::vector<dialogue> short_dialogues{
     {"GET \"a\nGET b\n", "INVALID Protocol error: unbalanced quotes in request\n"},
     {"PUT \"\\n\" ' '\n", "OK\n"},
     {"ECHO a\n\x16\x03\x01\n", "a\n"},
-    {"ECHO a\n*1\r\n", "a\nINVALID Protocol error: RESP is not spoken here\n"},
+    {"ECHO a\n*x\r\n", "a\n-ERR Protocol error: invalid multibulk length\r\n"},
+    {"*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
+    {"*0\r\nGET a\r\n", "NOT_FOUND\n"},
     {"\rGET a\n", ""},
 };
 
@@ -37,9 +42,13 @@ const std::vector<dialogue> long_dialogues{
      "OK\nx y\nOK\n\"NOT_FOUND\"\nNOT_FOUND\nDELETED\nNOT_FOUND\n"},
     {"FOO\nPUT k\nPUT k v w\nGET k\n",
      "INVALID unknown command 'FOO'; HELP lists the commands\n"
-     "INVALID wrong number of arguments for 'put' command; usage: PUT key value\n"
-     "INVALID syntax error; usage: PUT key value (with quotes around what has blanks)\n"
-     "NOT_FOUND\n"},
+     "INVALID wrong number of arguments for 'put' command; usage: " +
+         usage_of_put +
+         "\n"
+         "INVALID syntax error; usage: " +
+         usage_of_put +
+         " (with quotes around what has blanks)\n"
+         "NOT_FOUND\n"},
     {"SET a 1\nset b 2\nDEL a b c\nEXISTS a b\nDBSIZE\n", "OK\nOK\n2\n0\n0\n"},
     {"PUT a 1\nPUT b 2\nEXISTS a a b c\nDBSIZE\nFLUSHALL async\nDBSIZE\nGET a\n",
      "OK\nOK\n3\n2\nOK\n0\nNOT_FOUND\n"},
@@ -56,6 +65,19 @@ const std::vector<dialogue> long_dialogues{
     {"PUT a 1\nPOST / HTTP/1.1\r\nHost: x\r\n\r\nPUT a 2\n", "OK\n"},
     {"HELP get\nHELP nonsense\n",
      "LIST 1\nGET key - Gives the value of key.\nINVALID unknown command 'nonsense'\n"},
+    {"PUT a \"x\\r\\ny\"\n*2\r\n$3\r\nGET\r\n$1\r\na\r\nGET a\r\nGET b\n",
+     "OK\n$4\r\nx\r\ny\r\n$4\r\nx\r\ny\r\n$-1\r\n"},
+    {"HELLO 3\nGET a\nRESET\nGET a\nEXIT\n",
+     "%7\r\n$6\r\nserver\r\n$8\r\nbutterdb\r\n$7\r\nversion\r\n$5\r\n0.1.0\r\n$5\r\nproto\r\n:3\r\n"
+     "$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\n"
+     "modules\r\n*0\r\n_\r\n+RESET\r\n$-1\r\n+OK\r\n"},
+    {"MULTI\nSET a 1\nINCR a\nGET a b\nEXEC\nMULTI\nINCR a\nGET a\nEXEC\n",
+     "OK\nQUEUED\nQUEUED\nINVALID wrong number of arguments for 'get' command; usage: GET key "
+     "(with "
+     "quotes around what has blanks)\nERROR EXECABORT Transaction discarded because of previous "
+     "errors.\nOK\nQUEUED\nQUEUED\nLIST 2\n1\n1\n"},
+    {"PUT a 1 NX\nPUT a 2 NX\nPUT a 2 IFEQ 1\nPUT a 3 IFEQ 1\nGETTTL a\nGETTTL b\nMGET a b\n",
+     "OK\nNOT_STORED\nOK\nNOT_STORED\nLIST 2\n2\n-1\nNOT_FOUND\nLIST 2\n2\nNOT_FOUND\n"},
 };
 
 }  // namespace
@@ -187,7 +209,7 @@ TEST_CASE("the input buffer grows while it is filled and shrinks when little arr
 
 TEST_CASE("INFO has the fields that programs read, by section") {
     test::fixture f;
-    f.run.facts = {42, 9090, time_point{}};
+    f.run.facts = {42, 9090, time_point{}, nullptr};
     f.now = time_point{} + std::chrono::seconds(7);
     conversation talk(f.run, f.lim);
     test::append(talk, "PUT a 1\nGET a\nGET b\nINFO\n");

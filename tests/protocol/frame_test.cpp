@@ -16,10 +16,44 @@ bool operator==(const seen& a, const seen& b) {
     return a.what == b.what && a.size == b.size;
 }
 
-seen first_frame(std::string input) {
+seen first_frame(std::string input, const limits& lim = limits()) {
     argument_list arguments;
-    const auto found = next_frame(input, arguments, limits{});
+    frame_reader frames(lim);
+    const auto found = frames.next(input, arguments);
     return {found.what, found.size};
+}
+
+// All frames of some bytes that arrive in pieces of one size, up to what ends the connection.
+std::string frames_of(const std::string& bytes, std::size_t step, const limits& lim = limits()) {
+    using enum frame::kind;
+    frame_reader frames(lim);
+    argument_list arguments;
+    std::string input;
+    std::string seen;
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+        const auto searched = input.size();
+        input += bytes.substr(at, step);
+        if (!frames.is_ready(input, searched)) {
+            continue;
+        }
+        for (bool more = true; more;) {
+            const auto found = frames.next(input, arguments);
+            more = found.what != incomplete;
+            if (found.what == line || found.what == array) {
+                for (const auto each : arguments) {
+                    seen.append("[").append(each).append("]");
+                }
+            } else if (found.what == malformed || found.what == broken || found.what == refused) {
+                seen.append("!").append(frames.reason());
+            }
+            if (found.what == broken || found.what == foreign) {
+                return seen + "#";
+            }
+            seen += found.what == incomplete || found.what == skipped ? "" : ";";
+            input.erase(0, found.size);
+        }
+    }
+    return seen;
 }
 
 }  // namespace
@@ -30,16 +64,20 @@ TEST_CASE("the first byte decides the framing") {
         {"", incomplete},
         {"GET a", incomplete},
         {"GET a\r", incomplete},
-        {"GET a\n", request},
-        {" GET a\n", request},
+        {"GET a\n", line},
+        {" GET a\n", line},
         {"\n", empty},
         {"\r\n", empty},
         {"\r", incomplete},
         {"   \n", empty},
         {"\rGET a\n", foreign},
         {"\r\r\n", foreign},
-        {"*", broken},
-        {"*1\r\n$4\r\nPING\r\n", broken},
+        {"*", incomplete},
+        {"*1\r\n$4\r\nPING\r\n", array},
+        {"*1\r\n$4\r\nPING\r", incomplete},
+        {"*0\r\n", empty},
+        {"*-10\r\n", empty},
+        {"*x\r\n", broken},
         {"\x16\x03\x01", foreign},
         {"\x80\x01", foreign},
         {"\xef\xbb\xbfGET a\n", foreign},
@@ -50,14 +88,14 @@ TEST_CASE("the first byte decides the framing") {
         {"GET \"a\n", broken},
         {"GET / HTTP/1.0\r\n", foreign},
         {"PUT /x HTTP/1.1\n", foreign},
-        {"GET / HTTP/1.2\r\n", request},
+        {"GET / HTTP/1.2\r\n", line},
         {"POST\n", foreign},
         {"post /\r\n", foreign},
-        {"POSTAL a\n", request},
+        {"POSTAL a\n", line},
         {"  POST /\n", foreign},
         {"Host: localhost\r\n", foreign},
         {"host:localhost\r\n", foreign},
-        {"PUT k POST\n", request},
+        {"PUT k POST\n", line},
     }));
     CAPTURE(input);
     CHECK(first_frame(input).what == what);
@@ -68,8 +106,8 @@ TEST_CASE("a NUL as first byte is foreign") {
 }
 
 TEST_CASE("a frame takes its line and no more") {
-    CHECK(first_frame("GET a\nGET b\n") == seen{frame::kind::request, 6});
-    CHECK(first_frame("GET a\r\nGET b\n") == seen{frame::kind::request, 7});
+    CHECK(first_frame("GET a\nGET b\n") == seen{frame::kind::line, 6});
+    CHECK(first_frame("GET a\r\nGET b\n") == seen{frame::kind::line, 7});
     CHECK(first_frame("\r\nGET b\n") == seen{frame::kind::empty, 2});
 }
 
@@ -79,8 +117,8 @@ TEST_CASE("a line of the longest length is read, one byte more is not") {
     using enum frame::kind;
     CHECK(first_frame(longest).what == incomplete);
     CHECK(first_frame(longest + "\r").what == incomplete);
-    CHECK(first_frame(longest + "\n").what == request);
-    CHECK(first_frame(longest + "\r\n").what == request);
+    CHECK(first_frame(longest + "\n").what == line);
+    CHECK(first_frame(longest + "\r\n").what == line);
     CHECK(first_frame(longest + "x").what == broken);
     CHECK(first_frame(longest + "x\n").what == broken);
     CHECK(first_frame(longest + "x\r\n").what == broken);
@@ -93,23 +131,91 @@ TEST_CASE("too many arguments are refused, and the next line is read") {
     for (std::size_t i = 0; i < lim.line_bytes_max / 2; ++i) {
         line += "a ";
     }
-    CHECK(first_frame(line + "\n").what == frame::kind::request);
+    CHECK(first_frame(line + "\n").what == frame::kind::line);
     limits narrow;
     narrow.arguments_max = 3;
-    argument_list arguments;
-    std::string input = "DEL a b c\nPING\n";
-    const auto found = next_frame(input, arguments, narrow);
-    CHECK(found.what == frame::kind::malformed);
-    CHECK(found.size == 10);
+    CHECK(first_frame("DEL a b c\nPING\n", narrow) == seen{frame::kind::malformed, 10});
+}
+
+TEST_CASE("arrays and lines are read alike however they arrive") {
+    const auto [bytes, expected] = GENERATE(table<std::string, std::string>({
+        {"*2\r\n$3\r\nGET\r\n$1\r\na\r\nGET b\r\n*1\r\n$4\r\nPING\r\n",
+         "[GET][a];[GET][b];[PING];"},
+        {"*1\r\n$0\r\n\r\n\n*0\r\n*-1\r\nPING\n", "[];;;;[PING];"},
+        {"*2\r\n$3\r\nGET\r\n$7\r\nx\r\ny\r\nz\r\n", "[GET][x\r\ny\r\nz];"},
+        {"*3000000000\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*65537\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*1\r\n$-10\r\n", "!Protocol error: invalid bulk length#"},
+        {"*1\r\n$2000000000\r\n", "!Protocol error: invalid bulk length#"},
+        {"*1\r\n$blabla\r\n", "!Protocol error: invalid bulk length#"},
+        {"*1\r\nfoo\r\n", "!Protocol error: expected '$', got 'f'#"},
+        {"*1\r\n\x01\r\n", "!Protocol error: expected '$', got '.'#"},
+        {"*1\r\n*1\r\n$4\r\nPING\r\n", "!Protocol error: expected '$', got '*'#"},
+        {"*1\r\n$4\r\nPINGxx", "!Protocol error: bulk without its CR LF#"},
+        {"*01\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*+1\r\n", "!Protocol error: invalid multibulk length#"},
+        {"* 1\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*1 \r\n", "!Protocol error: invalid multibulk length#"},
+        {"*\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*-0\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*1\rx", "!Protocol error: invalid multibulk length#"},
+        {"*00000000000000000001\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*18446744073709551617\r\n", "!Protocol error: invalid multibulk length#"},
+        {"*1\r\n$9223372036854775807\r\n", "!Protocol error: invalid bulk length#"},
+        {"*1\r\n$18446744073709551615\r\n", "!Protocol error: invalid bulk length#"},
+        {"*" + std::string(40, '1'), "!Protocol error: invalid multibulk length#"},
+        {"*1\r\n$" + std::string(40, '1'), "!Protocol error: invalid bulk length#"},
+        {"*2\r\n$3\r\nGET\r\n$1\r\na\r\n\x16\x03", "[GET][a];#"},
+    }));
+    CAPTURE(bytes);
+    for (std::size_t step = 1; step <= bytes.size(); ++step) {
+        REQUIRE(frames_of(bytes, step) == expected);
+    }
+}
+
+TEST_CASE("an argument that is too long is skipped, refused at the end, and the next is read") {
+    limits lim;
+    lim.value_bytes_max = lim.key_bytes_max = 10;
+    const std::string bytes =
+        "*3\r\n$3\r\nSET\r\n$11\r\n01234567890\r\n$1\r\nv\r\n*1\r\n$4\r\nPING\r\n"
+        "*2\r\n$4\r\nECHO\r\n$500\r\n" +
+        std::string(500, 'x') + "\r\n";
+    const std::string expected =
+        "!argument of 11 bytes is over the limit of 10 bytes (--max-value);[PING];"
+        "!argument of 500 bytes is over the limit of 10 bytes (--max-value);";
+    for (std::size_t step = 1; step <= bytes.size(); ++step) {
+        REQUIRE(frames_of(bytes, step, lim) == expected);
+    }
+    CHECK(frames_of("*2\r\n$11\r\n01234567890\r\nfoo", 1, lim).ends_with("invalid bulk length#"));
+}
+
+TEST_CASE("a request that is too long as a whole is skipped and refused") {
+    limits lim;
+    lim.value_bytes_max = lim.key_bytes_max = 100;
+    lim.request_bytes_free = 0;
+    const std::string bulk = "$40\r\n" + std::string(40, 'x') + "\r\n";
+    const auto seen = frames_of("*4\r\n" + bulk + bulk + bulk + bulk + "PING\n", 7, lim);
+    CHECK(
+        seen ==
+        "!request of at least 145 bytes is over the limit of 100 bytes (--max-value);[PING];");
 }
 
 TEST_CASE("reading stops exactly when there is something to do") {
-    CHECK_FALSE(frame_is_ready("", 0));
-    CHECK_FALSE(frame_is_ready("GET a", 0));
-    CHECK(frame_is_ready("GET a\n", 0));
-    CHECK(frame_is_ready("GET a\n", 5));
-    CHECK_FALSE(frame_is_ready("GET a", 3));
-    CHECK(frame_is_ready("\x16", 0));
-    CHECK(frame_is_ready("*", 0));
-    CHECK_FALSE(frame_is_ready("\r", 0));
+    const limits lim;
+    const frame_reader fresh(lim);
+    CHECK_FALSE(fresh.is_ready("", 0));
+    CHECK_FALSE(fresh.is_ready("GET a", 0));
+    CHECK(fresh.is_ready("GET a\n", 0));
+    CHECK(fresh.is_ready("GET a\n", 5));
+    CHECK_FALSE(fresh.is_ready("GET a", 3));
+    CHECK(fresh.is_ready("\x16", 0));
+    CHECK(fresh.is_ready("*", 0));
+    CHECK_FALSE(fresh.is_ready("\r", 0));
+    CHECK(fresh.is_ready(std::string(lim.line_bytes_max + 2, 'x'), 100));
+    frame_reader waiting(lim);
+    argument_list arguments;
+    std::string input = "*1\r\n$10\r\nabc";
+    CHECK(waiting.next(input, arguments).what == frame::kind::incomplete);
+    CHECK_FALSE(waiting.is_ready(std::string(20, 'x'), 12));
+    CHECK(waiting.is_ready(std::string(21, 'x'), 12));
 }

@@ -10,9 +10,9 @@ using namespace butterdb;
 namespace {
 
 template <typename Write>
-std::string written(Write write) {
+std::string written(Write write, dialect speaks = dialect::text) {
     flat_buffer out;
-    reply_writer replies(out);
+    reply_writer replies(out, speaks);
     write(replies);
     return std::string(out.view());
 }
@@ -42,6 +42,29 @@ TEST_CASE("replies are written in the text dialect") {
     CHECK(written([](w& r) {
               r.failure({error::kind::refused, "OOM", "full"});
           }) == "ERROR OOM full\n");
+}
+
+TEST_CASE("replies are written as Redis clients read them") {
+    using w = reply_writer;
+    const auto both = [](auto write) {
+        const auto two = written(write, dialect::resp2);
+        const auto three = written(write, dialect::resp3);
+        return two == three ? two : two + "|" + three;
+    };
+    CHECK(both([](w& r) { r.status("OK"); }) == "+OK\r\n");
+    CHECK(both([](w& r) { r.integer(-7); }) == ":-7\r\n");
+    CHECK(both([](w& r) { r.bulk("a\r\nb"); }) == "$4\r\na\r\nb\r\n");
+    CHECK(both([](w& r) { r.bulk({}); }) == "$0\r\n\r\n");
+    CHECK(both([](w& r) { r.null(); }) == "$-1\r\n|_\r\n");
+    CHECK(both([](w& r) { r.null_array(); }) == "*-1\r\n|_\r\n");
+    CHECK(both([](w& r) { r.array(2); }) == "*2\r\n");
+    CHECK(both([](w& r) { r.map(2); }) == "*4\r\n|%2\r\n");
+    CHECK(both([](w& r) { r.text("a\r\n"); }) == "$3\r\na\r\n\r\n|=7\r\ntxt:a\r\n\r\n");
+    CHECK(both([](w& r) { r.deleted(1, 1); }) == ":1\r\n");
+    CHECK(both([](w& r) { r.not_stored(); }) == "$-1\r\n|_\r\n");
+    CHECK(both([](w& r) { r.pong(); }) == "+PONG\r\n");
+    CHECK(both([](w& r) { r.farewell(); }) == "+OK\r\n");
+    CHECK(both([](w& r) { r.failure({error::kind::form, "NOPROTO", "no"}); }) == "-NOPROTO no\r\n");
 }
 
 TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {

@@ -158,6 +158,20 @@ TEST_CASE("under eviction entries of any other size take the room of the old one
     }
 }
 
+TEST_CASE("a put that cannot fit is refused before anything is evicted or moved") {
+    store db(*std::pmr::new_delete_resource(), {8 * MiB, 1, eviction::clock});
+    const std::string large(3 * MiB, 'l');
+    REQUIRE(db.put("large", large, start));
+    for (int i = 0; i < 10'000; ++i) {
+        REQUIRE(db.put(std::to_string(i), "v", start));
+    }
+    const auto size = db.size();
+    CHECK_FALSE(db.put("new", std::string(8 * MiB - 1000, 'n'), start));
+    CHECK_FALSE(db.put("large", std::string(5 * MiB, 'n'), start));
+    CHECK(db.size() == size);
+    CHECK(*db.get("large", start) == large);
+}
+
 TEST_CASE("a million entries that expire together are swept in bounded steps") {
     store db(*std::pmr::new_delete_resource(), {256 * MiB, 1});
     const auto bytes_at_start = db.bytes_used();

@@ -4,8 +4,10 @@
 #include <butterdb/base/limits.hpp>
 #include <butterdb/store/slab_resource.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
+#include <utility>
 #include <vector>
 
 using namespace butterdb;
@@ -124,4 +126,43 @@ TEST_CASE("slabs over pages hold together") {
         exercise(slab, 40'000);
     }
     CHECK(pages.bytes_mapped() == 0);
+}
+
+TEST_CASE("compacting moves each block of one slab once, and gives the slab back") {
+    constexpr std::size_t size = 104;
+    test::failing_resource upstream;
+    slab_resource slab(upstream);
+    std::vector<unsigned char*> blocks;
+    for (int i = 0; i < 3'000; ++i) {
+        blocks.push_back(static_cast<unsigned char*>(slab.allocate(size)));
+        std::memset(blocks.back(), i % 251, size);
+    }
+    const auto slab_bytes = 64 * KiB;
+    CHECK_FALSE(slab.compact(0, [](const char*, const char*) { FAIL("nothing to move"); }));
+    for (std::size_t i = 0; i < blocks.size(); i += 2) {
+        slab.deallocate(std::exchange(blocks[i], nullptr), size);
+    }
+    CHECK_FALSE(slab.compact(90, [](const char*, const char*) { FAIL("too full"); }));
+    while (slab.reclaimable() > 0) {
+        const auto held = upstream.bytes_held();
+        const auto reclaimable = slab.reclaimable();
+        std::size_t moved = 0;
+        REQUIRE(slab.compact(0, [&](char* from, char* to) {
+            const auto at = std::ranges::find(blocks, reinterpret_cast<unsigned char*>(from));
+            REQUIRE(at != blocks.end());
+            std::memcpy(to, from, size);
+            *at = reinterpret_cast<unsigned char*>(to);
+            ++moved;
+        }));
+        CHECK(moved > 0);
+        CHECK(upstream.bytes_held() == held - slab_bytes);
+        CHECK(slab.reclaimable() == reclaimable - slab_bytes);
+    }
+    for (std::size_t i = 1; i < blocks.size(); i += 2) {
+        for (std::size_t byte = 0; byte < size; ++byte) {
+            REQUIRE(blocks[i][byte] == i % 251);
+        }
+        slab.deallocate(blocks[i], size);
+    }
+    CHECK(upstream.bytes_held() == 0);
 }

@@ -98,36 +98,39 @@ awaitable<bool> line_client::connect() {
 line_client::line_kind line_client::queue(std::string_view line) {
     ++line_number_;
     line_copy_.assign(line).append("\n");
-    const auto seen = next_frame(line_copy_, arguments_, limits{});
-    switch (seen.what) {
+    static const limits defaults;
+    frame_reader frames(defaults);
+    switch (frames.next(line_copy_, arguments_).what) {
         case frame::kind::empty:
             return line_kind::blank;
-        case frame::kind::request:
         case frame::kind::malformed:
+            arguments_.clear();
+            break;
+        case frame::kind::line:
             break;
         case frame::kind::foreign:
             complain("not sent: this is no command of ButterDB, and would end the connection");
             return line_kind::refused;
         case frame::kind::broken:
-        case frame::kind::incomplete:
-            complain("not sent: " + std::string(seen.reason));
+            complain("not sent: " + frames.reason());
             return line_kind::refused;
+        default:
+            complain("not sent: a line that begins with '*' is none");
+            return line_kind::refused;
+    }
+    const auto* const verb = arguments_.empty() ? nullptr : find_verb(arguments_[0]);
+    const auto name = verb == nullptr ? std::string_view() : verb->name;
+    if (name == "HELLO") {
+        complain("not sent: replies would no longer be lines, which this client reads");
+        return line_kind::refused;
     }
     server_.requests().append(line);
     server_.requests().append('\n');
-    if (seen.what == frame::kind::request) {
-        const auto request = parse(arguments_);
-        if (request && std::holds_alternative<command::exit>(*request)) {
-            return line_kind::last_request;  // has no reply
-        }
-        awaited_.push_back(line_number_);
-        if (request && std::holds_alternative<command::quit>(*request)) {
-            return line_kind::last_request;
-        }
-    } else {
+    const bool leaves = (name == "EXIT" && arguments_.size() == 1) || name == "QUIT";
+    if (name != "EXIT" || !leaves) {  // EXIT has no reply
         awaited_.push_back(line_number_);
     }
-    return line_kind::request;
+    return leaves ? line_kind::last_request : line_kind::request;
 }
 
 awaitable<> line_client::ask_once(std::string line) {

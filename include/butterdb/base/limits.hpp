@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,17 @@ struct limits {
     std::uint64_t key_bytes_max = 64 * KiB;    ///< a key (`--max-key`)
     std::uint64_t value_bytes_max = 64 * MiB;  ///< a value (`--max-value`)
 
+    std::uint64_t request_bytes_free = 1 * MiB;  ///< a request beyond its longest argument
+
+    /// The longest argument of a request, bytes.
+    std::uint64_t argument_bytes_max() const noexcept {
+        return std::max(key_bytes_max, value_bytes_max);
+    }
+    /// A request in RESP as a whole, bytes.
+    std::uint64_t request_bytes_max() const noexcept {
+        return argument_bytes_max() + request_bytes_free;
+    }
+
     // One connection.
     std::size_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
     std::size_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
@@ -25,6 +37,8 @@ struct limits {
     std::chrono::seconds write_stall{30};       ///< a peer that takes none of its replies
     std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
     std::size_t linger_bytes_max = 64 * KiB;    ///< input discarded meanwhile
+
+    std::size_t watched_keys_max = 10'000;  ///< of WATCH
 
     // One turn of a connection, before the others have theirs.
     std::size_t turn_requests_max = 100;

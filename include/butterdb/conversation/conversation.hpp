@@ -25,14 +25,27 @@ public:
         foreign,  ///< the input is another protocol's: closed without a word
     };
 
-    /// `db`, `lim` and `memory` outlive the conversation.
+    /// `db`, `lim` and `memory` outlive the conversation, which stays where it is: the engine knows
+    /// its client.
     conversation(
         engine& db,
         const limits& lim,
         std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
+    conversation(const conversation&) = delete;
+    conversation& operator=(const conversation&) = delete;
+    ~conversation();
+
+    /// The client as others see it.
+    peer& who() noexcept { return peer_; }
 
     /// Where received bytes are appended.
     flat_buffer& input() noexcept { return input_; }
+
+    /// True when `receive` would find something to do in the input, of which the bytes from
+    /// `searched` on are new.
+    bool is_ready(std::size_t searched) const noexcept {
+        return frames_.is_ready(input_.view(), searched);
+    }
 
     /// One turn: executes the requests that are complete in the input, up to the bounds of a turn.
     void receive(time_point now);
@@ -52,14 +65,14 @@ public:
 
 private:
     bool take_request(time_point now);
-    void answer(time_point now);
-    void refuse(std::string_view reason);
+    void refuse(error::kind what);
     void fit_input();
 
     engine& engine_;
     const limits& limits_;
     flat_buffer input_;
     flat_buffer output_;
+    frame_reader frames_;
     argument_list arguments_;
     peer peer_;
     ending ending_ = ending::none;

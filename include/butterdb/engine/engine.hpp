@@ -2,13 +2,20 @@
 
 #include <butterdb/base/limits.hpp>
 #include <butterdb/base/time.hpp>
+#include <butterdb/engine/peer.hpp>
 #include <butterdb/protocol/command.hpp>
 #include <butterdb/protocol/reply.hpp>
+#include <butterdb/protocol/verbs.hpp>
 #include <butterdb/store/store.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <random>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace butterdb {
 
@@ -17,9 +24,10 @@ struct process_facts {
     std::int64_t process_id = 0;
     std::uint16_t tcp_port = 0;  ///< 0: none
     time_point started{};
+    std::uint64_t (*resident_bytes)() = nullptr;  ///< memory of the process; null: unknown
 };
 
-/// Counters since the start, for INFO.
+/// Counters since the start, or since CONFIG RESETSTAT, for INFO.
 struct counters {
     std::uint64_t connected_clients = 0;
     std::uint64_t connections_received = 0;
@@ -29,23 +37,38 @@ struct counters {
     std::uint64_t keyspace_misses = 0;
 };
 
-/// What the engine keeps of the connection that sent a command.
-struct peer {
-    bool leaving = false;  ///< set by QUIT and EXIT: nothing that follows is executed
+/// Of one verb.
+struct verb_counters {
+    std::uint64_t calls = 0;
+    std::uint64_t rejected = 0;  ///< that could not be read
 };
 
 /// Applies commands to the store: the one place that knows both protocol and store. Each command is
 /// an overload of `run`; a command without one does not compile.
 class engine {
 public:
-    /// `db` outlives the engine.
-    engine(store& db, const limits& lim) noexcept : db_(db), limits_(lim) {}
+    /// `db` and `lim` outlive the engine.
+    engine(store& db, const limits& lim);
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
 
-    /// Applies `request` at `now` and appends exactly one reply.
-    void execute(const command::any& request, peer& who, reply_writer& out, time_point now);
+    /// A client has come, and will leave before the engine ends.
+    void add(peer& who);
+    void remove(peer& who) noexcept;
+
+    /// Executes a request, or queues it for EXEC, and appends exactly one reply. Requires at least
+    /// one argument. Throws std::bad_alloc when the reply finds no memory.
+    void execute(arguments request, peer& who, flat_buffer& out, time_point now);
+
+    /// A request that could not be read to its end: tells the client why.
+    void refuse(const error& why, peer& who, flat_buffer& out);
 
     /// Work that no client waits for, a bounded share of it. True when there is more of it.
     bool upkeep(time_point now) { return db_.sweep(now, limits_.upkeep_buckets); }
+
+    const store& entries() const noexcept { return db_; }
+    const limits& bounds() const noexcept { return limits_; }
+    std::span<const verb_counters> count_by_verb() const noexcept { return count_by_verb_; }
 
     process_facts facts;
     counters count;
@@ -53,25 +76,94 @@ public:
 private:
     struct turn {
         peer& who;
-        reply_writer& out;
+        reply_writer out;
         time_point now;
     };
 
     void run(const command::set& request, turn& t);
     void run(const command::get& request, turn& t);
+    void run(const command::getdel& request, turn& t);
+    void run(const command::getex& request, turn& t);
+    void run(const command::getttl& request, turn& t);
+    void run(const command::mget& request, turn& t);
+    void run(const command::mset& request, turn& t);
+    void run(const command::append& request, turn& t);
+    void run(const command::strlen& request, turn& t);
+    void run(const command::getrange& request, turn& t);
+    void run(const command::setrange& request, turn& t);
+    void run(const command::incrby& request, turn& t);
+    void run(const command::incrbyfloat& request, turn& t);
+
     void run(const command::del& request, turn& t);
+    void run(const command::unlink& request, turn& t);
+    void run(const command::delprefix& request, turn& t);
     void run(const command::exists& request, turn& t);
+    void run(const command::touch& request, turn& t);
+    void run(const command::type& request, turn& t);
+    void run(const command::rename& request, turn& t);
+    void run(const command::copy& request, turn& t);
+    void run(const command::randomkey& request, turn& t);
+    void run(const command::keys& request, turn& t);
+    void run(const command::scan& request, turn& t);
     void run(const command::dbsize& request, turn& t);
     void run(const command::flushall& request, turn& t);
+
+    void run(const command::expire& request, turn& t);
+    void run(const command::ttl& request, turn& t);
+    void run(const command::persist& request, turn& t);
+    void run(const command::time& request, turn& t);
+
+    void run(const command::multi& request, turn& t);
+    void run(const command::exec& request, turn& t);
+    void run(const command::discard& request, turn& t);
+    void run(const command::watch& request, turn& t);
+    void run(const command::unwatch& request, turn& t);
+
     void run(const command::ping& request, turn& t);
     void run(const command::echo& request, turn& t);
-    void run(const command::help& request, turn& t);
-    void run(const command::info& request, turn& t);
+    void run(const command::hello& request, turn& t);
+    void run(const command::auth& request, turn& t);
+    void run(const command::select& request, turn& t);
+    void run(const command::reset& request, turn& t);
+    void run(const command::client& request, turn& t);
     void run(const command::quit& request, turn& t);
     void run(const command::exit& request, turn& t);
 
+    void run(const command::info& request, turn& t);
+    void run(const command::help& request, turn& t);
+    void run(const command::commands& request, turn& t);
+    void run(const command::config& request, turn& t);
+    void run(const command::memory_usage& request, turn& t);
+    void run(const command::function_flush& request, turn& t);
+
+    void apply(const command::any& request, turn& t);
+    void abort_transaction(peer& who) noexcept;
+    void forget_watches(peer& who) noexcept;
+    bool watched_are_there(const peer& who, time_point now);
+
+    bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
+    bool erase(std::string_view key, turn& t);
+    std::optional<store::entry> look_up(std::string_view key, turn& t);
+    void change_deadline(const store::entry& entry, time_point deadline, turn& t);
+    bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
+    bool move_value(std::string_view from, std::string_view to, turn& t);
+    std::size_t erase_all(arguments keys, turn& t);
+    std::int64_t count_there(arguments keys, turn& t);
+    void reply_value(const std::optional<store::entry>& found, turn& t);
+    void list_clients(arguments words, turn& t);
+    void kill_clients(arguments words, turn& t);
+    static void set_client_info(std::string_view attribute, std::string_view value, turn& t);
+    static void document_commands(arguments names, turn& t);
+
     store& db_;
     const limits& limits_;
+    std::vector<verb_counters> count_by_verb_;
+    key_watch watches_;
+    peer* first_peer_ = nullptr;
+    peer* last_peer_ = nullptr;
+    std::uint64_t peers_seen_ = 0;
+    std::mt19937_64 random_;
+    std::string scratch_;  // a value on its way back into the store
 };
 
 }  // namespace butterdb

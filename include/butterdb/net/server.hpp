@@ -68,6 +68,7 @@ private:
 
     awaitable<> accept_from(acceptor& from);
     awaitable<> converse(stream_socket socket);
+    void introduce(peer& who, stream_socket& socket);
     void spawn(awaitable<> task, std::uint64_t& running);
     awaitable<> bid_farewell(stream_socket socket);
     void admit(stream_socket socket);

@@ -55,16 +55,16 @@ private:
 /// Match condition of async_read_until: stop reading once the conversation has something to do.
 class request_arrived {
 public:
-    explicit request_arrived(const flat_buffer& input) noexcept : input_(&input) {}
+    explicit request_arrived(conversation& talk) noexcept : talk_(&talk) {}
 
     template <typename Iterator>
     std::pair<Iterator, bool> operator()(Iterator begin, Iterator end) const {
-        const auto searched = input_->size() - static_cast<std::size_t>(end - begin);
-        return {end, frame_is_ready(input_->view(), searched)};
+        const auto searched = talk_->input().size() - static_cast<std::size_t>(end - begin);
+        return {end, talk_->is_ready(searched)};
     }
 
 private:
-    const flat_buffer* input_;
+    conversation* talk_;
 };
 
 }  // namespace butterdb
@@ -152,7 +152,8 @@ awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch&
 template <typename Stream, typename Watch, typename Clock>
 awaitable<asio::error_code> serve(
     Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
-    const auto input_bytes_max = lim.line_bytes_max + 2;  // with CR LF
+    // A request that is too long ends the reading before it comes so far.
+    const auto input_bytes_max = 2 * lim.request_bytes_max();
     std::size_t drained = 0;
     asio::error_code ec;
     while (talk.open()) {
@@ -165,11 +166,11 @@ awaitable<asio::error_code> serve(
         } else {
             watch.expect_input_within(lim.idle_timeout);
             const flat_buffer_view input(talk.input(), input_bytes_max);
-            const request_arrived arrived(talk.input());
+            const request_arrived arrived(talk);
             co_await asio::async_read_until(stream, input, arrived, into(ec));
             watch.got_input();
-            if (ec && ec != asio::error::not_found && !watch.draining()) {
-                co_return ec;  // not_found: the longest line is over
+            if (ec && !watch.draining()) {
+                co_return ec;
             }
         }
         talk.receive(now());

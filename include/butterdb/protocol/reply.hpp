@@ -9,41 +9,59 @@
 
 namespace butterdb {
 
-/// Appends replies to a connection's output, in the text dialect: every line ends in LF alone.
-/// One call is one reply, or one element of the array opened before it. Each may throw
-/// std::bad_alloc; what is then in the output is not a whole reply.
-/// Source: docs/protocol.md, "Replies".
+/// What a connection's replies look like.
+enum class dialect {
+    text,   ///< lines for people, each ended by LF alone
+    resp2,  ///< what Redis clients read
+    resp3,  ///< the same with maps and one null, after HELLO 3
+};
+
+/// Appends replies to a connection's output. One call is one reply, or one element of the array or
+/// map opened before it. Each may throw std::bad_alloc; what is then in the output is not a whole
+/// reply. Source: docs/protocol.md, "Replies".
 class reply_writer {
 public:
-    explicit reply_writer(flat_buffer& out) noexcept : out_(&out) {}
+    reply_writer(flat_buffer& out, dialect speaks) noexcept : out_(&out), speaks_(speaks) {}
+
+    /// From now on in another dialect.
+    void speak(dialect now) noexcept { speaks_ = now; }
 
     /// A bare word: `OK`.
-    void status(std::string_view word) { line(word); }
+    void status(std::string_view word) { line('+', word); }
     void integer(std::int64_t number);
-    /// A value, quoted where it would be taken for something else.
+    /// A value; in text quoted where it would be taken for something else.
     void bulk(std::string_view value);
-    /// `NOT_FOUND`: the key is not there.
-    void null() { line("NOT_FOUND"); }
-    /// Opens a list: `count` replies follow.
-    void array(std::size_t count);
-    /// A text of several lines, each ended by LF, as `LIST n` and its lines as they are.
+    /// The key is not there; in text `NOT_FOUND`.
+    void null() { null("$-1\r\n"); }
+    /// There is no array: an EXEC that did nothing.
+    void null_array() { null("*-1\r\n"); }
+    /// Opens an array: `count` replies follow.
+    void array(std::size_t count) { open('*', count); }
+    /// Opens a map: `count` pairs of replies follow. In RESP2 and text, an array of both.
+    void map(std::size_t count);
+    /// A text of several lines, each ended by LF or CR LF; in text `LIST n` and its lines.
     void text(std::string_view lines);
-    /// `INVALID <reason>` for a request that cannot be read, else `ERROR <code> <reason>`.
+    /// In text `INVALID <reason>` for a request that cannot be read, else `ERROR <code> <reason>`.
     void failure(const error& why);
 
     // Replies whose text differs from their RESP form, for people to read.
 
-    /// Of a DEL: `DELETED` or `NOT_FOUND` when one key was asked for, else the number.
+    /// Of a DEL: in text `DELETED` or `NOT_FOUND` when one key was asked for, else the number.
     void deleted(std::size_t count, std::size_t asked);
+    /// Of a SET whose condition is not met: null, in text `NOT_STORED`.
+    void not_stored();
     /// `+PONG` CRLF in every dialect: health checks written for Redis send PING as a line.
     void pong();
-    /// Of EXIT: nothing.
-    void farewell() {}
+    /// Of EXIT: nothing in text.
+    void farewell();
 
 private:
-    void line(std::string_view bytes);
+    void line(char kind, std::string_view bytes);
+    void open(char kind, std::size_t count);
+    void null(std::string_view resp2);
 
     flat_buffer* out_;
+    dialect speaks_;
 };
 
 }  // namespace butterdb

@@ -2,6 +2,7 @@
 
 #include <butterdb/base/result.hpp>
 #include <butterdb/protocol/command.hpp>
+#include <butterdb/protocol/reply.hpp>
 
 #include <cstddef>
 #include <limits>
@@ -12,28 +13,43 @@ namespace butterdb {
 
 inline constexpr std::size_t any_number = std::numeric_limits<std::size_t>::max();
 
+/// Which arguments of a command are keys: routers and clients ask. The verb has the number 0.
+struct key_places {
+    int first = 0;  ///< 0: there are none
+    int last = 0;   ///< negative: from the end
+    int step = 0;
+};
+
+/// What a command does with keys and values.
+enum class effect { none, reads, writes };
+
 /// One row of the command table: all that is known about a verb before it runs.
 struct verb {
     std::string_view name;                     ///< upper case
     std::size_t arguments_min;                 ///< the verb itself counts
     std::size_t arguments_max;                 ///< `any_number`: no bound but the request's
     result<command::any> (*parse)(arguments);  ///< called with an arity in bounds
+    effect does;
+    key_places keys;
     std::string_view usage;
     std::string_view summary;
 };
 
-/// The one truth about commands, in the order of HELP. Parsing, HELP and the check of
+/// The one truth about commands, in the order of HELP. Parsing, HELP, COMMAND and the check of
 /// docs/protocol.md read it.
 std::span<const verb> verbs() noexcept;
 
 /// The row of a verb in any case, or null.
 const verb* find_verb(std::string_view name) noexcept;
 
-/// The command that a request means, or why it means none (an error of form).
-/// Requires at least one argument. Allocates only to describe an error.
-result<command::any> parse(arguments request);
+/// The row of a request whose number of arguments it allows, or why there is none (an error of
+/// form). Requires at least one argument. Allocates only to describe an error.
+result<const verb*> find_command(arguments request);
 
 /// The error for a verb that is not in the table.
 error unknown_command(std::string_view name);
+
+/// How an error of form ends: in text with what the command takes, in RESP as Redis does.
+std::string advice(arguments request, dialect speaks);
 
 }  // namespace butterdb

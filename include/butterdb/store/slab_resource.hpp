@@ -35,10 +35,8 @@ public:
     /// Bytes that a request for `bytes` would take from upstream, 0 when a slab has room.
     std::size_t growth_for(std::size_t bytes) const noexcept;
 
-    /// Whether `compact` would find a slab.
-    bool can_compact(unsigned free_percent) const noexcept {
-        return class_to_compact(free_percent) < classes;
-    }
+    /// Bytes that `compact(0, ...)` could give back, called again and again.
+    std::uint64_t reclaimable() const noexcept;
 
     /// Empties one slab whose blocks find room in the others of its class, and gives it back to
     /// upstream. Only of a class that has so large a share of free blocks. Calls move(from, to)
@@ -61,8 +59,8 @@ private:
     /// What is known of the slabs of one class.
     struct family {
         slab* with_room = nullptr;  ///< those that are not full, doubly linked
-        std::uint32_t slabs = 0;
-        std::uint32_t free_blocks = 0;  ///< in all of them
+        std::uint64_t slabs = 0;
+        std::uint64_t free_blocks = 0;  ///< in all of them
     };
 
     void* do_allocate(std::size_t bytes, std::size_t alignment) override;

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace butterdb {
+
+/// The 64-bit integer that `text` is in its one canonical form: digits, a minus sign before them
+/// if negative; no plus, no leading zeros, no blanks, no `-0`.
+std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
+
+/// A floating-point number as C's strtold reads it, if `text` is one from end to end and in range;
+/// infinity is one, NaN is not.
+std::optional<long double> parse_float(std::string_view text);
+
+/// Decimal, with at most 17 digits behind the point and no zeros at the end: `0.1`, `3`, `5e21` as
+/// `5000000000000000000000`. Requires a finite number.
+std::string format_float(long double number);
+
+}  // namespace butterdb

@@ -1,0 +1,256 @@
+// Commands about connections.
+
+#include "replies.hpp"
+#include <butterdb/base/number.hpp>
+#include <butterdb/base/text.hpp>
+#include <butterdb/base/version.hpp>
+#include <butterdb/engine/engine.hpp>
+
+#include <algorithm>
+
+namespace butterdb {
+
+namespace {
+
+bool is_clean_name(std::string_view name) {
+    return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
+}
+
+error unclean_name(std::string_view what) {
+    return refusal(std::string(what) + " cannot contain spaces, newlines or special characters.");
+}
+
+std::int64_t seconds_since(time_point then, time_point now) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
+}
+
+// A line of CLIENT LIST.
+std::string describe(const peer& each, time_point now) {
+    const auto queued = each.queueing ? std::to_string(each.queue.size()) : "-1";
+    std::string line = "id=" + std::to_string(each.id);
+    line.append(" addr=").append(each.address);
+    line.append(" name=").append(each.name);
+    line.append(" age=").append(std::to_string(seconds_since(each.connected, now)));
+    line.append(" idle=").append(std::to_string(seconds_since(each.last_request, now)));
+    line.append(" flags=").append(each.queueing ? "x" : "N");
+    line.append(" db=0 sub=0 psub=0 multi=").append(queued);
+    line.append(" watch=").append(std::to_string(each.watching.size()));
+    line.append(" cmd=").append(to_lower(each.last_verb));
+    line.append(" user=default lib-name=").append(each.library);
+    line.append(" lib-ver=").append(each.library_version);
+    line.append(" resp=").append(each.speaks == dialect::resp3 ? "3" : "2");
+    return line + "\n";
+}
+
+// What CLIENT KILL and CLIENT LIST choose clients by.
+struct client_filter {
+    std::vector<std::int64_t> ids;
+    std::string_view address;
+    bool skip_me = true;
+    bool wrong = false;
+
+    bool chooses(const peer& each) const {
+        const bool by_id =
+            ids.empty() || std::ranges::find(ids, static_cast<std::int64_t>(each.id)) != ids.end();
+        return by_id && (address.empty() || each.address == address);
+    }
+};
+
+client_filter read_filter(arguments words) {
+    client_filter filter;
+    for (std::size_t i = 0; i < words.size() && !filter.wrong; i += 2) {
+        const bool more = i + 1 < words.size();
+        if (more && equals_ignoring_case(words[i], "ID")) {
+            for (; i + 1 < words.size(); ++i) {
+                const auto id = parse_integer(words[i + 1]);
+                if (!id) {
+                    break;
+                }
+                filter.ids.push_back(*id);
+            }
+            --i;
+            filter.wrong = filter.ids.empty();
+        } else if (more && equals_ignoring_case(words[i], "ADDR")) {
+            filter.address = words[i + 1];
+        } else if (more && equals_ignoring_case(words[i], "SKIPME")) {
+            filter.skip_me = equals_ignoring_case(words[i + 1], "YES");
+        } else {
+            filter.wrong = !more || !equals_ignoring_case(words[i], "TYPE") ||
+                           !equals_ignoring_case(words[i + 1], "NORMAL");
+        }
+    }
+    return filter;
+}
+
+}  // namespace
+
+void engine::run(const command::ping& request, turn& t) {
+    if (request.has_message) {
+        t.out.bulk(request.message);
+    } else {
+        t.out.pong();
+    }
+}
+
+void engine::run(const command::echo& request, turn& t) {
+    t.out.bulk(request.message);
+}
+
+void engine::run(const command::hello& request, turn& t) {
+    if (request.has_name) {
+        if (!is_clean_name(request.name)) {
+            t.out.failure(unclean_name("Client names"));
+            return;
+        }
+        t.who.name = request.name;
+    }
+    if (request.version != 0) {
+        t.who.speaks = request.version == 3 ? dialect::resp3 : dialect::resp2;
+    } else if (t.who.speaks == dialect::text) {
+        t.who.speaks = dialect::resp2;
+    }
+    t.out.speak(t.who.speaks);
+    t.out.map(7);
+    t.out.bulk("server");
+    t.out.bulk("butterdb");
+    t.out.bulk("version");
+    t.out.bulk(version);
+    t.out.bulk("proto");
+    t.out.integer(t.who.speaks == dialect::resp3 ? 3 : 2);
+    t.out.bulk("id");
+    t.out.integer(static_cast<std::int64_t>(t.who.id));
+    t.out.bulk("mode");
+    t.out.bulk("standalone");
+    t.out.bulk("role");
+    t.out.bulk("master");
+    t.out.bulk("modules");
+    t.out.array(0);
+}
+
+void engine::run(const command::auth&, turn& t) {
+    t.out.failure(refusal(
+        "AUTH <password> called without any password configured for the default user. Are you sure "
+        "your configuration is correct?"));
+}
+
+void engine::run(const command::select&, turn& t) {
+    t.out.status("OK");
+}
+
+void engine::run(const command::reset&, turn& t) {
+    abort_transaction(t.who);
+    t.who.name.clear();
+    if (t.who.speaks == dialect::resp3) {
+        t.who.speaks = dialect::resp2;
+        t.out.speak(dialect::resp2);
+    }
+    t.out.status("RESET");
+}
+
+void engine::run(const command::client& request, turn& t) {
+    using action = command::client::action;
+    switch (request.what) {
+        case action::id:
+            t.out.integer(static_cast<std::int64_t>(t.who.id));
+            break;
+        case action::info:
+            t.out.text(describe(t.who, t.now));
+            break;
+        case action::list:
+            list_clients(request.rest, t);
+            break;
+        case action::setname:
+            if (is_clean_name(request.rest[0])) {
+                t.who.name = request.rest[0];
+                t.out.status("OK");
+            } else {
+                t.out.failure(unclean_name("Client names"));
+            }
+            break;
+        case action::getname:
+            if (t.who.name.empty()) {
+                t.out.null();
+            } else {
+                t.out.bulk(t.who.name);
+            }
+            break;
+        case action::setinfo:
+            set_client_info(request.rest[0], request.rest[1], t);
+            break;
+        case action::kill:
+            kill_clients(request.rest, t);
+            break;
+        case action::no_evict:
+            t.out.status("OK");  // clients are not evicted
+            break;
+    }
+}
+
+void engine::set_client_info(std::string_view attribute, std::string_view value, turn& t) {
+    const bool is_name = equals_ignoring_case(attribute, "LIB-NAME");
+    if (!is_name && !equals_ignoring_case(attribute, "LIB-VER")) {
+        t.out.failure(refusal("Unrecognized option '" + printable(attribute) + "'"));
+    } else if (!is_clean_name(value)) {
+        t.out.failure(unclean_name(to_lower(attribute)));
+    } else {
+        (is_name ? t.who.library : t.who.library_version) = value;
+        t.out.status("OK");
+    }
+}
+
+void engine::list_clients(arguments words, turn& t) {
+    const auto filter = read_filter(words);
+    if (filter.wrong) {
+        t.out.failure(refusal("syntax error"));
+        return;
+    }
+    std::string lines;
+    for (const auto* each = first_peer_; each != nullptr; each = each->next) {
+        if (filter.chooses(*each)) {
+            lines += describe(*each, t.now);
+        }
+    }
+    t.out.text(lines);
+}
+
+// One's own connection ends behind the reply.
+void engine::kill_clients(arguments words, turn& t) {
+    const bool by_address = words.size() == 1;
+    auto filter = by_address ? client_filter{{}, words[0], false, false} : read_filter(words);
+    if (filter.wrong) {
+        t.out.failure(refusal("syntax error"));
+        return;
+    }
+    std::int64_t killed = 0;
+    for (auto* each = first_peer_; each != nullptr; each = each->next) {
+        const bool me = each == &t.who;
+        if (!filter.chooses(*each) || (me && filter.skip_me)) {
+            continue;
+        }
+        ++killed;
+        if (me) {
+            t.who.leaving = true;
+        } else if (each->cut) {
+            each->cut();
+        }
+    }
+    if (!by_address) {
+        t.out.integer(killed);
+    } else if (killed > 0) {
+        t.out.status("OK");
+    } else {
+        t.out.failure(refusal("No such client"));
+    }
+}
+
+void engine::run(const command::quit&, turn& t) {
+    t.who.leaving = true;
+    t.out.status("OK");
+}
+
+void engine::run(const command::exit&, turn& t) {
+    t.who.leaving = true;
+    t.out.farewell();
+}
+
+}  // namespace butterdb

@@ -1,0 +1,233 @@
+// Commands about keys and their deadlines.
+
+#include "replies.hpp"
+#include <butterdb/base/glob.hpp>
+#include <butterdb/engine/engine.hpp>
+
+#include <algorithm>
+
+namespace butterdb {
+
+namespace {
+
+// Slots of the store that KEYS looks at in one call of scan: it goes on until the end.
+constexpr std::size_t keys_step = 1024;
+
+bool matches(std::string_view pattern, std::string_view key) {
+    return pattern == "*" || matches_glob(pattern, key);
+}
+
+// Half a second and more counts as a second, as in Redis.
+std::int64_t rounded_seconds(std::int64_t milliseconds) {
+    return (milliseconds + 500) / 1000;
+}
+
+}  // namespace
+
+std::size_t engine::erase_all(arguments keys, turn& t) {
+    db_.prefetch(keys);
+    std::size_t erased = 0;
+    for (const auto key : keys) {
+        erased += erase(key, t) ? 1U : 0U;
+    }
+    return erased;
+}
+
+std::int64_t engine::count_there(arguments keys, turn& t) {
+    db_.prefetch(keys);
+    std::int64_t found = 0;
+    for (const auto key : keys) {
+        found += look_up(key, t) ? 1 : 0;
+    }
+    return found;
+}
+
+void engine::run(const command::del& request, turn& t) {
+    t.out.deleted(erase_all(request.keys, t), request.keys.size());
+}
+
+void engine::run(const command::unlink& request, turn& t) {
+    t.out.integer(static_cast<std::int64_t>(erase_all(request.keys, t)));
+}
+
+void engine::run(const command::exists& request, turn& t) {
+    t.out.integer(count_there(request.keys, t));
+}
+
+void engine::run(const command::touch& request, turn& t) {
+    t.out.integer(count_there(request.keys, t));
+}
+
+void engine::run(const command::type& request, turn& t) {
+    t.out.status(db_.get(request.key, t.now) ? "string" : "none");
+}
+
+// Copies an entry with its deadline over another key. False: refused, and told why.
+bool engine::move_value(std::string_view from, std::string_view to, turn& t) {
+    const auto found = db_.find(from, t.now);
+    scratch_.assign(found->value);
+    return write(to, scratch_, found->deadline, t);
+}
+
+void engine::run(const command::rename& request, turn& t) {
+    if (!db_.get(request.from, t.now)) {
+        t.out.failure(refusal("no such key"));
+        return;
+    }
+    const bool same = request.from == request.to;
+    if (request.if_absent && (same || db_.get(request.to, t.now))) {
+        t.out.integer(0);
+        return;
+    }
+    if (!same) {
+        if (!move_value(request.from, request.to, t)) {
+            return;
+        }
+        erase(request.from, t);
+    }
+    request.if_absent ? t.out.integer(1) : t.out.status("OK");
+}
+
+void engine::run(const command::copy& request, turn& t) {
+    if (request.from == request.to) {
+        t.out.failure(refusal("source and destination objects are the same"));
+        return;
+    }
+    const bool possible =
+        db_.get(request.from, t.now) && (request.replace || !db_.get(request.to, t.now));
+    if (!possible) {
+        t.out.integer(0);
+    } else if (move_value(request.from, request.to, t)) {
+        t.out.integer(1);
+    }
+}
+
+void engine::run(const command::randomkey&, turn& t) {
+    const auto chosen = db_.random_entry(random_(), t.now);
+    if (chosen) {
+        t.out.bulk(chosen->key);
+    } else {
+        t.out.null();
+    }
+}
+
+// Walks twice, first to count: nothing is copied, and nothing changes between.
+void engine::run(const command::keys& request, turn& t) {
+    const auto for_each_match = [&](auto act) {
+        std::uint64_t cursor = 0;
+        do {
+            cursor = db_.scan(cursor, keys_step, t.now, [&](const store::entry& each) {
+                if (matches(request.pattern, each.key)) {
+                    act(each.key);
+                }
+            });
+        } while (cursor != 0);
+    };
+    std::size_t count_found = 0;
+    for_each_match([&](std::string_view) { ++count_found; });
+    t.out.array(count_found);
+    for_each_match([&](std::string_view key) { t.out.bulk(key); });
+}
+
+void engine::run(const command::scan& request, turn& t) {
+    std::vector<std::string_view> found;
+    const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
+        if (request.strings && matches(request.pattern, each.key)) {
+            found.push_back(each.key);
+        }
+    });
+    t.out.array(2);
+    t.out.bulk(std::to_string(next));
+    t.out.array(found.size());
+    for (const auto key : found) {
+        t.out.bulk(key);
+    }
+}
+
+void engine::run(const command::delprefix& request, turn& t) {
+    std::vector<std::string> found;
+    const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
+        if (each.key.starts_with(request.prefix)) {
+            found.emplace_back(each.key);
+        }
+    });
+    for (const auto& key : found) {
+        erase(key, t);
+    }
+    t.out.array(2);
+    t.out.bulk(std::to_string(next));
+    t.out.integer(static_cast<std::int64_t>(found.size()));
+}
+
+void engine::run(const command::dbsize&, turn& t) {
+    t.out.integer(static_cast<std::int64_t>(db_.size()));
+}
+
+void engine::run(const command::flushall&, turn& t) {
+    watches_.for_each_key([&](std::string_view key) {
+        if (db_.get(key, t.now)) {
+            watches_.changed(key);
+        }
+    });
+    db_.clear();
+    t.out.status("OK");
+}
+
+// Time.
+
+void engine::change_deadline(const store::entry& entry, time_point deadline, turn& t) {
+    scratch_.assign(entry.value);
+    const std::string key(entry.key);
+    if (write(key, scratch_, deadline, t)) {
+        t.out.integer(1);
+    }
+}
+
+void engine::run(const command::expire& request, turn& t) {
+    using command::expire;
+    const auto found = db_.find(request.key, t.now);
+    if (!found) {
+        t.out.integer(0);
+        return;
+    }
+    const auto deadline = deadline_of(request.deadline, no_deadline, t.now);
+    const bool has_deadline = found->deadline != no_deadline;
+    const bool refused = ((request.when & expire::nx) != 0 && has_deadline) ||
+                         ((request.when & expire::xx) != 0 && !has_deadline) ||
+                         ((request.when & expire::gt) != 0 && deadline <= found->deadline) ||
+                         ((request.when & expire::lt) != 0 && deadline >= found->deadline);
+    if (refused) {
+        t.out.integer(0);
+        return;
+    }
+    change_deadline(*found, deadline, t);
+}
+
+void engine::run(const command::persist& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    if (!found || found->deadline == no_deadline) {
+        t.out.integer(0);
+        return;
+    }
+    change_deadline(*found, no_deadline, t);
+}
+
+void engine::run(const command::ttl& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    if (!found || found->deadline == no_deadline) {
+        t.out.integer(found ? -1 : -2);
+        return;
+    }
+    const auto milliseconds = request.absolute ? found->deadline.time_since_epoch().count()
+                                               : (found->deadline - t.now).count();
+    t.out.integer(request.milliseconds ? milliseconds : rounded_seconds(milliseconds));
+}
+
+void engine::run(const command::time&, turn& t) {
+    const auto milliseconds = t.now.time_since_epoch().count();
+    t.out.array(2);
+    t.out.bulk(std::to_string(milliseconds / 1000));
+    t.out.bulk(std::to_string(milliseconds % 1000 * 1000));
+}
+
+}  // namespace butterdb

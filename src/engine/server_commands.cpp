@@ -1,0 +1,185 @@
+// Commands that describe the server.
+
+#include "info.hpp"
+#include "replies.hpp"
+#include <butterdb/base/glob.hpp>
+#include <butterdb/base/text.hpp>
+#include <butterdb/engine/engine.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace butterdb {
+
+namespace {
+
+// Redis counts arguments, and a command that takes more of them than so many as minus that.
+std::int64_t arity(const verb& row) {
+    const auto least = static_cast<std::int64_t>(row.arguments_min);
+    return row.arguments_min == row.arguments_max ? least : -least;
+}
+
+void describe(const verb& row, reply_writer& out) {
+    out.array(10);
+    out.bulk(to_lower(row.name));
+    out.integer(arity(row));
+    out.array(1);
+    out.status(
+        row.does == effect::writes  ? "write"
+        : row.does == effect::reads ? "readonly"
+                                    : "fast");
+    out.integer(row.keys.first);
+    out.integer(row.keys.last);
+    out.integer(row.keys.step);
+    for (int i = 0; i < 4; ++i) {  // categories, tips, key specifications, subcommands
+        out.array(0);
+    }
+}
+
+void document(const verb& row, reply_writer& out) {
+    out.map(3);
+    out.bulk("summary");
+    out.bulk(row.summary);
+    out.bulk("syntax");
+    out.bulk(row.usage);
+    out.bulk("group");
+    out.bulk(row.does == effect::none ? "connection" : "string");
+}
+
+// A setting that CONFIG GET shows.
+struct setting {
+    std::string_view name;
+    std::string (*value)(const engine& db);
+};
+
+constexpr std::array settings{
+    setting{"appendonly", [](const engine&) { return std::string("no"); }},
+    setting{"databases", [](const engine&) { return std::string("1"); }},
+    setting{"maxclients", [](const engine& db) { return std::to_string(db.bounds().clients_max); }},
+    setting{"maxmemory", [](const engine& db) { return std::to_string(db.entries().ceiling()); }},
+    setting{
+        "maxmemory-policy",
+        [](const engine& db) { return std::string(policy_name(db.entries())); }},
+    setting{"port", [](const engine& db) { return std::to_string(db.facts.tcp_port); }},
+    setting{
+        "proto-max-bulk-len",
+        [](const engine& db) { return std::to_string(db.bounds().value_bytes_max); }},
+    setting{"save", [](const engine&) { return std::string(); }},
+    setting{
+        "timeout",
+        [](const engine& db) { return std::to_string(db.bounds().idle_timeout.count()); }},
+};
+
+bool is_wanted(std::string_view name, arguments patterns) {
+    return std::ranges::any_of(
+        patterns, [&](std::string_view pattern) { return matches_glob(to_lower(pattern), name); });
+}
+
+}  // namespace
+
+void engine::run(const command::info& request, turn& t) {
+    t.out.text(describe_server(request.sections, *this, t.now));
+}
+
+void engine::run(const command::help& request, turn& t) {
+    std::string lines;
+    for (const auto& row : verbs()) {
+        if (request.verb.empty() || find_verb(request.verb) == &row) {
+            lines.append(row.usage).append(" - ").append(row.summary).append("\n");
+        }
+    }
+    if (lines.empty()) {
+        t.out.failure(unknown_command(request.verb));
+    } else {
+        t.out.text(lines);
+    }
+}
+
+void engine::run(const command::commands& request, turn& t) {
+    using action = command::commands::action;
+    const auto names = request.names;
+    switch (request.what) {
+        case action::count:
+            t.out.integer(static_cast<std::int64_t>(verbs().size()));
+            break;
+        case action::list:
+            t.out.array(verbs().size());
+            for (const auto& row : verbs()) {
+                t.out.bulk(to_lower(row.name));
+            }
+            break;
+        case action::all:
+        case action::info:
+            t.out.array(names.empty() ? verbs().size() : names.size());
+            for (const auto& row : names.empty() ? verbs() : std::span<const verb>()) {
+                describe(row, t.out);
+            }
+            for (const auto name : names) {
+                const auto* const row = find_verb(name);
+                row == nullptr ? t.out.null_array() : describe(*row, t.out);
+            }
+            break;
+        case action::docs:
+            document_commands(names, t);
+            break;
+    }
+}
+
+void engine::document_commands(arguments names, turn& t) {
+    const auto is_asked = [&](const verb& row) {
+        return names.empty() || std::ranges::any_of(names, [&](std::string_view name) {
+                   return equals_ignoring_case(name, row.name);
+               });
+    };
+    t.out.map(static_cast<std::size_t>(std::ranges::count_if(verbs(), is_asked)));
+    for (const auto& row : verbs()) {
+        if (is_asked(row)) {
+            t.out.bulk(to_lower(row.name));
+            document(row, t.out);
+        }
+    }
+}
+
+void engine::run(const command::config& request, turn& t) {
+    using action = command::config::action;
+    switch (request.what) {
+        case action::get: {
+            const auto wanted = [&](const setting& each) {
+                return is_wanted(each.name, request.rest);
+            };
+            t.out.map(static_cast<std::size_t>(std::ranges::count_if(settings, wanted)));
+            for (const auto& each : settings) {
+                if (wanted(each)) {
+                    t.out.bulk(each.name);
+                    t.out.bulk(each.value(*this));
+                }
+            }
+            break;
+        }
+        case action::set:
+            t.out.failure(refusal(
+                "CONFIG SET is not supported: settings are options of the server's start ('" +
+                printable(request.rest[0]) + "')"));
+            break;
+        case action::resetstat:
+            count = {.connected_clients = count.connected_clients};
+            std::ranges::fill(count_by_verb_, verb_counters());
+            t.out.status("OK");
+            break;
+    }
+}
+
+void engine::run(const command::memory_usage& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    if (found) {
+        t.out.integer(static_cast<std::int64_t>(found->memory));
+    } else {
+        t.out.null();
+    }
+}
+
+void engine::run(const command::function_flush&, turn& t) {
+    t.out.status("OK");
+}
+
+}  // namespace butterdb

@@ -1,0 +1,232 @@
+// Commands that read and write values.
+
+#include "replies.hpp"
+#include <butterdb/base/number.hpp>
+#include <butterdb/engine/engine.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace butterdb {
+
+namespace {
+
+using condition = command::set::condition;
+
+bool is_met(const command::set& request, const std::optional<store::entry>& present) {
+    switch (request.when) {
+        case condition::none:
+            return true;
+        case condition::if_absent:
+            return !present;
+        case condition::if_there:
+            return present.has_value();
+        case condition::if_equal:
+            return present && present->value == request.expected;
+    }
+    return false;
+}
+
+error no_integer() {
+    return refusal("value is not an integer or out of range");
+}
+
+error no_float() {
+    return refusal("value is not a valid float");
+}
+
+}  // namespace
+
+void engine::run(const command::set& request, turn& t) {
+    using answer = command::set::answer;
+    const bool plain = request.when == condition::none && request.reply == answer::ok &&
+                       request.deadline.how != expiry::mode::keep;
+    if (plain) {
+        if (write(request.key, request.value, deadline_of(request.deadline, {}, t.now), t)) {
+            t.out.status("OK");
+        }
+        return;
+    }
+    const auto present =
+        request.reply == answer::old_value ? look_up(request.key, t) : db_.find(request.key, t.now);
+    const auto kept = present ? present->deadline : no_deadline;
+    const bool was_there = present.has_value();
+    const bool met = is_met(request, present);
+    if (request.reply == answer::old_value && was_there) {
+        scratch_.assign(present->value);
+    }
+    if (met && !write(request.key, request.value, deadline_of(request.deadline, kept, t.now), t)) {
+        return;
+    }
+    if (request.reply == answer::number) {
+        t.out.integer(met ? 1 : 0);
+    } else if (request.reply == answer::old_value) {
+        was_there ? t.out.bulk(scratch_) : t.out.null();
+    } else {
+        met ? t.out.status("OK") : t.out.not_stored();
+    }
+}
+
+void engine::run(const command::get& request, turn& t) {
+    reply_value(look_up(request.key, t), t);
+}
+
+void engine::run(const command::getdel& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    reply_value(found, t);
+    if (found) {
+        erase(request.key, t);
+    }
+}
+
+void engine::run(const command::getex& request, turn& t) {
+    using fault = command::getex::fault;
+    const auto found = look_up(request.key, t);
+    if (found && request.wrong != fault::none) {
+        t.out.failure(
+            request.wrong == fault::no_integer ? no_integer()
+                                               : refusal("invalid expire time in 'getex' command"));
+        return;
+    }
+    if (!found || request.deadline.how == expiry::mode::none) {
+        reply_value(found, t);
+        return;
+    }
+    const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
+    scratch_.assign(found->value);
+    const bool unchanged = deadline == found->deadline;
+    if (unchanged || write(request.key, scratch_, deadline, t)) {
+        t.out.bulk(scratch_);
+    }
+}
+
+void engine::run(const command::getttl& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    if (!found) {
+        t.out.null_array();
+        return;
+    }
+    t.out.array(2);
+    t.out.bulk(found->value);
+    t.out.integer(found->deadline == no_deadline ? -1 : (found->deadline - t.now).count());
+}
+
+void engine::run(const command::mget& request, turn& t) {
+    db_.prefetch(request.keys);
+    t.out.array(request.keys.size());
+    for (const auto key : request.keys) {
+        reply_value(look_up(key, t), t);
+    }
+}
+
+void engine::run(const command::mset& request, turn& t) {
+    const auto& pairs = request.pairs;
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        if (!fits(pairs[i], pairs[i + 1].size(), t)) {
+            return;
+        }
+        if (request.if_all_absent && db_.get(pairs[i], t.now)) {
+            t.out.integer(0);
+            return;
+        }
+    }
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        if (!write(pairs[i], pairs[i + 1], no_deadline, t)) {
+            return;  // what stands before it is stored
+        }
+    }
+    request.if_all_absent ? t.out.integer(1) : t.out.status("OK");
+}
+
+void engine::run(const command::append& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    const auto deadline = found ? found->deadline : no_deadline;
+    scratch_.assign(found ? found->value : std::string_view{});
+    scratch_.append(request.value);
+    if (write(request.key, scratch_, deadline, t)) {
+        t.out.integer(static_cast<std::int64_t>(scratch_.size()));
+    }
+}
+
+void engine::run(const command::strlen& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    t.out.integer(found ? static_cast<std::int64_t>(found->value.size()) : 0);
+}
+
+// Negative places count from the end.
+void engine::run(const command::getrange& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    const auto size = found ? static_cast<std::int64_t>(found->value.size()) : 0;
+    const auto place = [&](std::int64_t at) {
+        return std::max<std::int64_t>(at < 0 ? at + size : at, 0);
+    };
+    const auto first = place(request.first);
+    const auto last = std::min(place(request.last), size - 1);
+    const bool backwards = request.first < 0 && request.last < 0 && request.first > request.last;
+    if (size == 0 || backwards || first > last) {
+        t.out.bulk({});
+        return;
+    }
+    t.out.bulk(found->value.substr(
+        static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1)));
+}
+
+// Bytes between the end of the old value and the offset become NUL.
+void engine::run(const command::setrange& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    const auto old_size = found ? found->value.size() : 0;
+    if (request.value.empty()) {
+        t.out.integer(static_cast<std::int64_t>(old_size));
+        return;
+    }
+    const auto offset = static_cast<std::uint64_t>(request.offset);
+    const auto end = offset + request.value.size();  // no overflow: the offset has 63 bits
+    if (!fits(request.key, end, t)) {
+        return;
+    }
+    const auto deadline = found ? found->deadline : no_deadline;
+    scratch_.assign(found ? found->value : std::string_view{});
+    scratch_.resize(std::max<std::size_t>(old_size, end));
+    std::ranges::copy(request.value, scratch_.begin() + request.offset);
+    if (write(request.key, scratch_, deadline, t)) {
+        t.out.integer(static_cast<std::int64_t>(scratch_.size()));
+    }
+}
+
+void engine::run(const command::incrby& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    const auto present = found ? parse_integer(found->value) : 0;
+    if (!present) {
+        t.out.failure(no_integer());
+        return;
+    }
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(*present, request.amount, &sum)) {
+        t.out.failure(refusal("increment or decrement would overflow"));
+        return;
+    }
+    if (write(request.key, std::to_string(sum), found ? found->deadline : no_deadline, t)) {
+        t.out.integer(sum);
+    }
+}
+
+void engine::run(const command::incrbyfloat& request, turn& t) {
+    const auto found = db_.find(request.key, t.now);
+    const auto present = found ? parse_float(found->value) : 0.0L;
+    const auto amount = parse_float(request.amount);
+    if (!present || !amount) {
+        t.out.failure(no_float());
+        return;
+    }
+    const auto sum = *present + *amount;
+    if (!std::isfinite(sum)) {
+        t.out.failure(refusal("increment would produce NaN or Infinity"));
+        return;
+    }
+    const auto text = format_float(sum);
+    if (write(request.key, text, found ? found->deadline : no_deadline, t)) {
+        t.out.bulk(text);
+    }
+}
+
+}  // namespace butterdb
