@@ -51,6 +51,14 @@ std::uint64_t memory_of_machine() {
     return std::min(pages * page_bytes, limit_of_control_group());
 }
 
+std::uint64_t resident_bytes() {
+    std::ifstream in("/proc/self/statm");
+    std::uint64_t all = 0;
+    std::uint64_t resident = 0;
+    in >> all >> resident;
+    return in ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) {

@@ -8,6 +8,9 @@ namespace butterdb {
 /// that is lower.
 std::uint64_t memory_of_machine();
 
+/// Bytes of memory that this process takes now; 0 when the system does not say.
+std::uint64_t resident_bytes();
+
 /// 64 random bits from the operating system.
 std::uint64_t random_seed();
 

@@ -74,6 +74,7 @@ void run(const options& asked) {
     db.facts.process_id = ::getpid();
     db.facts.tcp_port = serving.tcp_port();
     db.facts.started = wall_clock();
+    db.facts.resident_bytes = resident_bytes;
     for (const auto& address : serving.addresses()) {
         std::printf("listening on %s\n", address.c_str());
     }

@@ -36,10 +36,13 @@ void conversation::receive(time_point now) {
         arrived_ = input_.size();
     }
     backlog_ = false;
+    if (parked() && !engine_.resume(peer_, output_, now)) {
+        return;
+    }
     for (std::size_t requests = 0; take_request(now); ++requests) {
         if (requests + 1 == limits_.turn_requests_max ||
             output_.size() >= limits_.turn_output_bytes_max) {
-            backlog_ = open() && !input_.empty();
+            backlog_ = open() && !parked() && !input_.empty();
             break;
         }
     }
@@ -58,7 +61,7 @@ void conversation::sent(std::size_t count) noexcept {
 
 // Executes one request; false when there is none, or the conversation is over.
 bool conversation::take_request(time_point now) {
-    if (!open()) {
+    if (!open() || parked()) {
         return false;
     }
     const auto next = frames_.next(input_.bytes(), arguments_);

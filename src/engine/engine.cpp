@@ -32,13 +32,14 @@ void engine::add(peer& who) {
 
 void engine::remove(peer& who) noexcept {
     forget_watches(who);
+    stop_waiting(who);
     (who.previous == nullptr ? first_peer_ : who.previous->next) = who.next;
     (who.next == nullptr ? last_peer_ : who.next->previous) = who.previous;
 }
 
 void engine::execute(arguments request, peer& who, flat_buffer& out, time_point now) {
     ++count.commands_processed;
-    turn t{who, reply_writer(out, who.speaks), now};
+    turn t{who, reply_writer(out, who.speaks), now, false};
     who.last_request = now;
     const auto row = find_command(request);
     if (!row) {
@@ -116,6 +117,7 @@ void engine::run(const command::exec&, turn& t) {
         return;
     }
     t.out.array(queue.size());
+    t.in_transaction = true;
     queue.for_each([&](arguments request) {
         const auto* const row = find_verb(request[0]);
         const auto parsed = row->parse(request);
@@ -186,6 +188,79 @@ bool engine::watched_are_there(const peer& who, time_point now) {
     });
 }
 
+// Waiting.
+
+void engine::run(const command::waitkey& request, turn& t) {
+    const auto found = look_up(request.key, t);
+    if (found || t.in_transaction) {
+        reply_value(found, t);
+        return;
+    }
+    const std::chrono::milliseconds span(request.milliseconds);
+    waits_.add(request.key, t.who);
+    t.who.waits_for = request.key;
+    t.who.waits_until = request.milliseconds == 0 ? no_deadline : t.now + span;
+    if (on_wait) {
+        on_wait(t.who.waits_until);
+    }
+}
+
+bool engine::resume(peer& who, flat_buffer& out, time_point now) {
+    who.woken = false;
+    const auto found = db_.find(*who.waits_for, now);
+    if (!found && now < who.waits_until) {
+        return false;
+    }
+    turn t{who, reply_writer(out, who.speaks), now, false};
+    reply_value(found, t);
+    stop_waiting(who);
+    return true;
+}
+
+std::optional<time_point> engine::wake_late(time_point now) {
+    auto next = no_deadline;
+    for (auto* each = first_peer_; each != nullptr; each = each->next) {
+        if (!each->waits_for) {
+            continue;
+        }
+        if (each->waits_until <= now) {
+            each->woken = true;
+            if (each->wake) {
+                each->wake();
+            }
+        } else {
+            next = std::min(next, each->waits_until);
+        }
+    }
+    return next == no_deadline ? std::nullopt : std::optional(next);
+}
+
+std::size_t engine::waiting_clients() const noexcept {
+    std::size_t waiting = 0;
+    for (const auto* each = first_peer_; each != nullptr; each = each->next) {
+        waiting += each->waits_for ? 1U : 0U;
+    }
+    return waiting;
+}
+
+void engine::stop_waiting(peer& who) noexcept {
+    if (who.waits_for) {
+        waits_.remove(*who.waits_for, who);
+        who.waits_for.reset();
+    }
+}
+
+// A key was written or deleted.
+void engine::changed(std::string_view key) {
+    watches_.for_each_watcher(key, [](peer& who) { who.outdated = true; });
+    waits_.for_each_watcher(key, [](peer& who) {
+        who.woken = true;
+        if (who.wake) {
+            who.wake();
+        }
+    });
+}
+
 // What commands share.
 
 bool engine::fits(std::string_view key, std::size_t value_bytes, turn& t) const {
@@ -214,14 +289,14 @@ bool engine::write(std::string_view key, std::string_view value, time_point dead
             {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
         return false;
     }
-    watches_.changed(key);
+    changed(key);
     return true;
 }
 
 bool engine::erase(std::string_view key, turn& t) {
     const bool was_there = db_.erase(key, t.now);
     if (was_there) {
-        watches_.changed(key);
+        changed(key);
     }
     return was_there;
 }

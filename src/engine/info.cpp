@@ -116,7 +116,7 @@ std::string describe_server(
     if (text.section("Clients", "CLIENTS")) {
         text.field("connected_clients", db.count.connected_clients);
         text.field("maxclients", db.bounds().clients_max);
-        text.field("blocked_clients", 0);
+        text.field("blocked_clients", db.waiting_clients());
     }
     if (text.section("Memory", "MEMORY")) {
         describe_memory(text, db);

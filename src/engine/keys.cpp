@@ -166,7 +166,7 @@ void engine::run(const command::dbsize&, turn& t) {
 void engine::run(const command::flushall&, turn& t) {
     watches_.for_each_key([&](std::string_view key) {
         if (db_.get(key, t.now)) {
-            watches_.changed(key);
+            watches_.for_each_watcher(key, [](peer& who) { who.outdated = true; });
         }
     });
     db_.clear();

@@ -50,13 +50,4 @@ void key_watch::remove(std::string_view key, const peer& who) noexcept {
     }
 }
 
-void key_watch::tell(std::string_view key) noexcept {
-    const auto found = watchers_.find(key);
-    if (found != watchers_.end()) {
-        for (auto* const each : found->second) {
-            each->outdated = true;
-        }
-    }
-}
-
 }  // namespace butterdb

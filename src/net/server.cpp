@@ -87,10 +87,14 @@ server::server(asio::io_context& io, engine& db, const limits& lim, const logger
       log_(log),
       sweeper_(io),
       drain_timer_(io),
-      upkeep_timer_(io) {}
+      upkeep_timer_(io),
+      wait_timer_(io) {
+    engine_.on_wait = [this](time_point until) { wake_by(until); };
+}
 
 server::~server() {
     stopping_ = true;
+    engine_.on_wait = nullptr;
     stop_accepting();
     drained_ = nullptr;
     sweeper_.close_all();
@@ -255,6 +259,7 @@ void server::ended(const std::exception_ptr& failure) {
     if (tasks_ == 0 && drained_) {
         drain_timer_.cancel();
         upkeep_timer_.cancel();
+        wait_timer_.cancel();
         sweeper_.stop();
         std::exchange(drained_, nullptr)();
     }
@@ -317,6 +322,25 @@ void server::sweep_on_timer() {
     });
 }
 
+// Somebody waits for a key until then: one timer for all of them.
+void server::wake_by(time_point until) {
+    if (until >= wake_at_) {
+        return;
+    }
+    wake_at_ = until;
+    wait_timer_.expires_after(std::max(until - wall_clock(), std::chrono::milliseconds(1)));
+    wait_timer_.async_wait([this](const asio::error_code& ec) {
+        if (ec) {
+            return;
+        }
+        wake_at_ = no_deadline;
+        const auto next = engine_.wake_late(wall_clock());
+        if (next) {
+            wake_by(*next);
+        }
+    });
+}
+
 // Only few at a time are given the time to read why: the others' descriptors are needed.
 void server::turn_away(stream_socket socket) {
     ++engine_.count.connections_rejected;
@@ -337,6 +361,7 @@ awaitable<> server::converse(stream_socket socket) {
     watched watch(sweeper_, socket);
     conversation talk(engine_, limits_);
     introduce(talk.who(), socket);
+    talk.who().wake = [&watch] { watch.wake(); };
     const auto ec = co_await serve(socket, talk, limits_, watch, wall_clock);
     log_ending(ec, talk.how_it_ended());
 }

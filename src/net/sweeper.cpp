@@ -45,13 +45,17 @@ void watched::got_input() noexcept {
     deadline_ = steady::time_point::max();
 }
 
+void watched::wake() noexcept {
+    if (awaits_input_) {
+        asio::error_code ignored;
+        socket_.cancel(ignored);
+    }
+}
+
 void sweeper::drain() {
     for (auto* each = first_; each != nullptr; each = each->next_) {
         each->draining_ = true;
-        if (each->awaits_input_) {
-            asio::error_code ignored;
-            each->socket_.cancel(ignored);
-        }
+        each->wake();
     }
 }
 

@@ -502,6 +502,17 @@ parsed pexpiretime(arguments args) {
     return command::any{command::ttl{args[1], true, true}};
 }
 
+parsed waitkey(arguments args) {
+    const auto span = parse_integer(args[2]);
+    if (!span || *span > span_max) {
+        return form_error("timeout is not an integer or out of range");
+    }
+    if (*span < 0) {
+        return form_error("timeout is negative");
+    }
+    return command::any{command::waitkey{args[1], *span}};
+}
+
 // The connection.
 
 parsed ping(arguments args) {

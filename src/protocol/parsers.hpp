@@ -59,6 +59,8 @@ parsed pttl(arguments args);
 parsed expiretime(arguments args);
 parsed pexpiretime(arguments args);
 
+parsed waitkey(arguments args);
+
 parsed ping(arguments args);
 parsed hello(arguments args);
 parsed auth(arguments args);

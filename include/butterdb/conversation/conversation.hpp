@@ -44,8 +44,19 @@ public:
     /// True when `receive` would find something to do in the input, of which the bytes from
     /// `searched` on are new.
     bool is_ready(std::size_t searched) const noexcept {
+        if (parked()) {
+            return input_.size() > limits_.line_bytes_max;
+        }
         return frames_.is_ready(input_.view(), searched);
     }
+
+    /// True while the client waits for something that others do: `receive` tries again, and does
+    /// nothing else until then.
+    bool parked() const noexcept { return peer_.waits_for.has_value(); }
+    /// True when trying again is worth it.
+    bool woken() const noexcept { return peer_.woken; }
+    /// What the client waits for counts as late from now on.
+    void give_up_waiting() noexcept { peer_.waits_until = time_point::min(); }
 
     /// One turn: executes the requests that are complete in the input, up to the bounds of a turn.
     void receive(time_point now);

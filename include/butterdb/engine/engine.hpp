@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <span>
@@ -63,8 +64,20 @@ public:
     /// A request that could not be read to its end: tells the client why.
     void refuse(const error& why, peer& who, flat_buffer& out);
 
+    /// Tries again what the client waits for. False: it goes on waiting.
+    bool resume(peer& who, flat_buffer& out, time_point now);
+
+    /// Wakes who waits longer than they asked. Gives the next time when there is something to do.
+    std::optional<time_point> wake_late(time_point now);
+
+    /// Called when somebody begins to wait until a time, `no_deadline`: without end.
+    std::function<void(time_point)> on_wait;
+
     /// Work that no client waits for, a bounded share of it. True when there is more of it.
     bool upkeep(time_point now) { return db_.sweep(now, limits_.upkeep_buckets); }
+
+    /// Clients that wait for a key.
+    std::size_t waiting_clients() const noexcept;
 
     const store& entries() const noexcept { return db_; }
     const limits& bounds() const noexcept { return limits_; }
@@ -78,6 +91,7 @@ private:
         peer& who;
         reply_writer out;
         time_point now;
+        bool in_transaction;
     };
 
     void run(const command::set& request, turn& t);
@@ -118,6 +132,7 @@ private:
     void run(const command::discard& request, turn& t);
     void run(const command::watch& request, turn& t);
     void run(const command::unwatch& request, turn& t);
+    void run(const command::waitkey& request, turn& t);
 
     void run(const command::ping& request, turn& t);
     void run(const command::echo& request, turn& t);
@@ -141,6 +156,8 @@ private:
     void forget_watches(peer& who) noexcept;
     bool watched_are_there(const peer& who, time_point now);
 
+    void stop_waiting(peer& who) noexcept;
+    void changed(std::string_view key);
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
     bool erase(std::string_view key, turn& t);
     std::optional<store::entry> look_up(std::string_view key, turn& t);
@@ -158,7 +175,8 @@ private:
     store& db_;
     const limits& limits_;
     std::vector<verb_counters> count_by_verb_;
-    key_watch watches_;
+    key_watch watches_;  // of WATCH
+    key_watch waits_;    // of WAITKEY
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;

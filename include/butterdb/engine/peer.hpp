@@ -4,9 +4,11 @@
 #include <butterdb/protocol/command.hpp>
 #include <butterdb/protocol/reply.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -65,6 +67,11 @@ struct peer {
     request_queue queue;
     std::vector<watched_key> watching;
 
+    // WAITKEY: nothing else of this client runs until it has an answer.
+    std::optional<std::string> waits_for;  ///< a key
+    time_point waits_until{};
+    bool woken = false;  ///< worth another try
+
     // For CLIENT LIST.
     std::uint64_t id = 0;
     std::string name;
@@ -77,6 +84,8 @@ struct peer {
 
     /// Cuts the connection; empty: there is none.
     std::function<void()> cut;
+    /// Has the session call `engine::resume`.
+    std::function<void()> wake;
 
     peer* previous = nullptr;
     peer* next = nullptr;
@@ -89,10 +98,15 @@ public:
     void add(std::string_view key, peer& who);
     void remove(std::string_view key, const peer& who) noexcept;
 
-    /// The key was written or deleted: everybody who watches it is outdated.
-    void changed(std::string_view key) noexcept {
-        if (!watchers_.empty()) {
-            tell(key);
+    /// Calls act(peer) for everybody who watches the key.
+    template <typename Act>
+    void for_each_watcher(std::string_view key, Act act) const {
+        if (watchers_.empty()) {
+            return;
+        }
+        const auto found = watchers_.find(key);
+        if (found != watchers_.end()) {
+            std::ranges::for_each(found->second, [&](peer* each) { act(*each); });
         }
     }
 
@@ -110,8 +124,6 @@ private:
             return std::hash<std::string_view>()(key);
         }
     };
-
-    void tell(std::string_view key) noexcept;
 
     std::unordered_map<std::string, std::vector<peer*>, hash, std::equal_to<>> watchers_;
 };

@@ -74,6 +74,7 @@ private:
     void admit(stream_socket socket);
     void turn_away(stream_socket socket);
     void wake_upkeep();
+    void wake_by(time_point until);
     void sweep_on_timer();
     void ended(const std::exception_ptr& failure);
     void log_ending(const asio::error_code& ec, conversation::ending how);
@@ -85,6 +86,8 @@ private:
     sweeper sweeper_;
     steady_timer drain_timer_;
     steady_timer upkeep_timer_;
+    steady_timer wait_timer_;
+    time_point wake_at_ = no_deadline;
     bool upkeep_awake_ = false;
     std::list<acceptor> acceptors_;
     std::vector<std::string> addresses_;

@@ -153,23 +153,30 @@ template <typename Stream, typename Watch, typename Clock>
 awaitable<asio::error_code> serve(
     Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
     // A request that is too long ends the reading before it comes so far.
+    const std::chrono::seconds no_timeout(0);
     const auto input_bytes_max = 2 * lim.request_bytes_max();
     std::size_t drained = 0;
     asio::error_code ec;
     while (talk.open()) {
         if (talk.backlog()) {
             co_await asio::post(use_awaitable);  // the others' turn
+        } else if (talk.parked() && talk.input().size() > lim.line_bytes_max) {
+            talk.give_up_waiting();  // too much has come behind it to go on listening
         } else if (watch.draining()) {
-            if (!take_arrived(stream, talk.input(), lim, drained)) {
+            const bool waits = talk.parked();
+            talk.give_up_waiting();
+            const bool more = take_arrived(stream, talk.input(), lim, drained);
+            if (!more && !waits) {
                 break;
             }
-        } else {
-            watch.expect_input_within(lim.idle_timeout);
+        } else if (!talk.woken()) {
+            watch.expect_input_within(talk.parked() ? no_timeout : lim.idle_timeout);
             const flat_buffer_view input(talk.input(), input_bytes_max);
             const request_arrived arrived(talk);
             co_await asio::async_read_until(stream, input, arrived, into(ec));
             watch.got_input();
-            if (ec && !watch.draining()) {
+            const bool called = ec == asio::error::operation_aborted && talk.woken();
+            if (ec && !watch.draining() && !called) {
                 co_return ec;
             }
         }

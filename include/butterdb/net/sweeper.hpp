@@ -25,6 +25,9 @@ public:
     /// The wait for input is over.
     void got_input() noexcept;
 
+    /// Ends a wait for input now, with an error; nothing when there is none.
+    void wake() noexcept;
+
     /// True once the session has to end: take in what has arrived, answer it, and go.
     bool draining() const noexcept { return draining_; }
 

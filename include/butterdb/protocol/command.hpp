@@ -169,6 +169,12 @@ struct watch {
 };
 struct unwatch {};
 
+/// Answers as soon as the key is there.
+struct waitkey {
+    std::string_view key;
+    std::int64_t milliseconds;  ///< 0: without end
+};
+
 // The connection.
 
 struct ping {
@@ -256,6 +262,7 @@ using any = std::variant<
     discard,
     watch,
     unwatch,
+    waitkey,
     ping,
     echo,
     hello,
