@@ -54,11 +54,18 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
         serve(sockets.server, talk, f.lim, watch, [] { return time_point{}; }),
         [](const std::exception_ptr&, const asio::error_code&) {});
 
-    std::string requests = "PUT key value\n";
+    const auto [put, get, reply_bytes] = GENERATE(table<std::string, std::string, std::size_t>({
+        {"PUT key value\n", "GET key\n", 3 + 15 * 6},
+        {"*3\r\n$3\r\nSET\r\n$16\r\n0123456789abcdef\r\n$"
+         "32\r\n0123456789abcdef0123456789abcdef\r\n",
+         "*2\r\n$3\r\nGET\r\n$16\r\n0123456789abcdef\r\n",
+         5 + 15 * 39},
+    }));
+    auto requests = put;
     for (int i = 0; i < 15; ++i) {
-        requests += "GET key\n";
+        requests += get;
     }
-    std::array<char, 256> replies{};
+    std::array<char, 1024> replies{};
     const auto round = [&] {
         sockets.peer.write_some(asio::buffer(requests));
         io.poll();
@@ -72,7 +79,7 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
     for (int i = 0; i < 1000; ++i) {
         bytes += round();
     }
-    CHECK(bytes == 1000 * (3 + 15 * 6));
+    CHECK(bytes == 1000 * reply_bytes);
     CHECK(test::allocations() == before);
 
     sockets.peer.close();
