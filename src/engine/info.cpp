@@ -15,6 +15,8 @@ namespace {
 // Programs look at it to know what a server can do.
 constexpr std::string_view redis_version = "7.2.0";
 
+constexpr std::uint64_t seconds_per_day = 86'400;
+
 class info_text {
 public:
     explicit info_text(std::span<const std::string_view> wanted) : wanted_(wanted) {}
@@ -72,7 +74,7 @@ void describe_process(info_text& text, const engine& db, time_point now) {
     text.field("process_id", static_cast<std::uint64_t>(db.facts.process_id));
     text.field("tcp_port", db.facts.tcp_port);
     text.field("uptime_in_seconds", uptime);
-    text.field("uptime_in_days", uptime / (24 * 60 * 60));
+    text.field("uptime_in_days", uptime / seconds_per_day);
 }
 
 void describe_memory(info_text& text, const engine& db) {

@@ -77,7 +77,7 @@ bool is_wanted(std::string_view name, arguments patterns) {
 
 }  // namespace
 
-void engine::run(const command::info& request, turn& t) {
+void engine::run(const command::info& request, turn& t) const {
     t.out.text(describe_server(request.sections, *this, t.now));
 }
 

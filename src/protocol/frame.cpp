@@ -76,6 +76,11 @@ number_line read_number(std::string_view input, std::size_t at) noexcept {
     return read_number_slowly(input, at);
 }
 
+bool is_length(const number_line& header) noexcept {
+    return header.what == number_line::state::whole && header.number >= 0 &&
+           header.number <= bulk_bytes_max;
+}
+
 // The length of the bulk at `at`, and where its bytes begin.
 number_line read_bulk_header(std::string_view input, std::size_t at) noexcept {
     return read_number(input, at + 1);
@@ -170,50 +175,58 @@ frame frame_reader::next_array(std::string_view input, argument_list& arguments)
         }
         arguments.clear();
     }
-    const auto whole_input = input.size();
-    while (left_ > 0) {
-        needed_ = whole_input + 1;
-        if (checked_ == whole_input) {
-            return {frame::kind::incomplete, 0};
-        }
-        if (input[checked_] != '$') {
-            return fail(
-                frame::kind::broken,
-                whole_input,
-                "Protocol error: expected '$', got '" + printable(input.substr(checked_, 1)) + "'");
-        }
-        const auto header = read_bulk_header(input, checked_);
-        if (header.what == number_line::state::incomplete) {
-            return {frame::kind::incomplete, 0};
-        }
-        if (header.what == number_line::state::wrong || header.number < 0 ||
-            header.number > bulk_bytes_max) {
-            return fail(frame::kind::broken, whole_input, "Protocol error: invalid bulk length");
-        }
-        const auto bytes = static_cast<std::size_t>(header.number);
-        const auto end = header.end + bytes + 2;
-        if (bytes > limits_->argument_bytes_max() || end > limits_->request_bytes_max()) {
-            return begin_skipping(bytes, end);
-        }
-        if (whole_input < end) {
-            needed_ = end;
-            return {frame::kind::incomplete, 0};
-        }
-        if (input[end - 2] != '\r' || input[end - 1] != '\n') {
-            return fail(frame::kind::broken, whole_input, "Protocol error: bulk without its CR LF");
+    for (; left_ > 0; --left_) {
+        std::string_view argument;
+        const auto read = next_bulk(input, argument);
+        if (read.what != frame::kind::array) {
+            return read;
         }
         if (is_new) {
-            arguments.push_back(input.substr(header.end, bytes));
+            arguments.push_back(argument);
         }
-        checked_ = end;
-        --left_;
     }
     const auto size = std::exchange(checked_, 0);
-    needed_ = 0;
     if (!is_new) {
         collect(input, arguments);
     }
     return {frame::kind::array, size};
+}
+
+// Reads the argument behind what has been checked. Gives an array when it is there, or why not.
+frame frame_reader::next_bulk(std::string_view input, std::string_view& argument) {
+    if (checked_ == input.size()) {
+        needed_ = input.size() + 1;
+        return {frame::kind::incomplete, 0};
+    }
+    if (input[checked_] != '$') {
+        return fail(
+            frame::kind::broken,
+            input.size(),
+            "Protocol error: expected '$', got '" + printable(input.substr(checked_, 1)) + "'");
+    }
+    const auto header = read_bulk_header(input, checked_);
+    if (header.what == number_line::state::incomplete) {
+        needed_ = input.size() + 1;
+        return {frame::kind::incomplete, 0};
+    }
+    if (!is_length(header)) {
+        return fail(frame::kind::broken, input.size(), "Protocol error: invalid bulk length");
+    }
+    const auto bytes = static_cast<std::size_t>(header.number);
+    const auto end = header.end + bytes + 2;
+    if (bytes > limits_->argument_bytes_max() || end > limits_->request_bytes_max()) {
+        return begin_skipping(bytes, end);
+    }
+    if (input.size() < end) {
+        needed_ = end;
+        return {frame::kind::incomplete, 0};
+    }
+    if (input[end - 2] != '\r' || input[end - 1] != '\n') {
+        return fail(frame::kind::broken, input.size(), "Protocol error: bulk without its CR LF");
+    }
+    argument = input.substr(header.end, bytes);
+    checked_ = end;
+    return {frame::kind::array, end};
 }
 
 // Reads the count. Gives an array, or why there is none.

@@ -183,19 +183,28 @@ parsed set_expiring(arguments args, bool seconds) {
     return command::any{command::set{args[1], args[3], *deadline}};
 }
 
+struct expire_option {
+    std::string_view name;
+    unsigned when;
+};
+
+constexpr std::array expire_options{
+    expire_option{"NX", command::expire::nx},
+    expire_option{"XX", command::expire::xx},
+    expire_option{"GT", command::expire::gt},
+    expire_option{"LT", command::expire::lt},
+};
+
 result<unsigned> read_expire_conditions(arguments options) {
     using command::expire;
     unsigned when = expire::none;
     for (const auto word : options) {
-        const auto option = is(word, "NX")   ? expire::nx
-                            : is(word, "XX") ? expire::xx
-                            : is(word, "GT") ? expire::gt
-                            : is(word, "LT") ? expire::lt
-                                             : expire::none;
-        if (option == expire::none) {
+        const auto* const option = std::ranges::find_if(
+            expire_options, [&](const auto& each) { return is(word, each.name); });
+        if (option == expire_options.end()) {
             return form_error("Unsupported option " + printable(word));
         }
-        when |= option;
+        when |= option->when;
     }
     if ((when & expire::nx) != 0 && when != expire::nx) {
         return form_error("NX and XX, GT or LT options at the same time are not compatible");

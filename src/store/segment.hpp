@@ -82,7 +82,7 @@ inline std::uint64_t tagged_slots(std::uint64_t hash, const bucket* pair) noexce
 #ifdef __SSE2__
     const auto tag = _mm_set1_epi16(static_cast<short>(hash >> 16));
     const auto* const lines = reinterpret_cast<const __m128i*>(pair);
-    for (unsigned four = 0; four < 4; ++four) {
+    for (std::size_t four = 0; four < 4; ++four) {
         // Of each slot, four bytes stay, of which the last is that of the tag.
         const auto low = _mm_cmpeq_epi16(_mm_load_si128(lines + 2 * four), tag);
         const auto high = _mm_cmpeq_epi16(_mm_load_si128(lines + 2 * four + 1), tag);

@@ -456,26 +456,29 @@ std::size_t store::evict_bucket(
         const auto hash = cursor_parts(evict_at_).prefix;
         evict_at_ = walk_bucket(evict_at_, [&](segment& part, bucket& in) {
             for (auto& each : in.at) {
-                if (each.empty()) {
-                    continue;
-                }
-                const bool past = is_past(each, now);
+                const bool past = !each.empty() && is_past(each, now);
                 if (each.is(slot::visited) && second_chance && !past) {
                     each.clear(slot::visited);
-                    continue;
+                } else if (!each.empty()) {
+                    freed += evict(part, each, spared, past);
                 }
-                const auto found = read_entry(each.entry());
-                if (spared != nullptr && found.key == *spared) {
-                    continue;
-                }
-                freed += slab_resource::block_size(found.bytes);
-                remove(part, each);
-                ++(past ? expired_ : evicted_);
             }
         });
         tidy(hash);
     }
     return freed;
+}
+
+// Deletes an entry unless it is spared; gives its bytes.
+std::size_t store::evict(
+    segment& part, slot& at, const std::string_view* spared, bool past) noexcept {
+    const auto found = read_entry(at.entry());
+    if (spared != nullptr && found.key == *spared) {
+        return 0;
+    }
+    remove(part, at);
+    ++(past ? expired_ : evicted_);
+    return slab_resource::block_size(found.bytes);
 }
 
 // Empties a slab of entries, if there is one to be emptied, and gives it back.

@@ -18,21 +18,29 @@ BATCH = 500
 
 
 class Cluster:
-    """tools/cluster on a port that was free a moment ago."""
+    """tools/cluster on a port that was free a moment ago; nutcracker cannot be given port 0."""
 
     def __init__(self, servers):
-        with Server() as finder:
-            self.port = finder.port
+        for _ in range(5):
+            with Server() as finder:
+                self.port = finder.port
+            self.start(servers)
+            if b"listens on" in self.line:
+                return
+            self.__exit__()  # somebody else was faster
+        raise AssertionError(f"the cluster does not start: {self.line}")
+
+    def start(self, servers):
         self.process = subprocess.Popen(
             [str(ROOT / "tools/cluster"), str(servers), str(self.port), "--log-level", "error"],
             stdout=subprocess.PIPE, env=clean_environment(BUTTERDB=program("butterdb")))
         self.servers = []  # (port, process id)
-        for line in self.process.stdout:
-            found = re.fullmatch(rb"server\d+: 127.0.0.1:(\d+), process (\d+)\n", line)
+        self.line = b""
+        for self.line in self.process.stdout:
+            found = re.fullmatch(rb"server\d+: 127.0.0.1:(\d+), process (\d+)\n", self.line)
             if found is None:
                 break
             self.servers.append((int(found[1]), int(found[2])))
-        self.line = line
 
     def __enter__(self):
         return self

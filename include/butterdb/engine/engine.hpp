@@ -144,7 +144,7 @@ private:
     void run(const command::quit& request, turn& t);
     void run(const command::exit& request, turn& t);
 
-    void run(const command::info& request, turn& t);
+    void run(const command::info& request, turn& t) const;
     void run(const command::help& request, turn& t);
     void run(const command::commands& request, turn& t);
     void run(const command::config& request, turn& t);

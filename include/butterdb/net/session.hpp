@@ -145,6 +145,25 @@ awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch&
     }
 }
 
+/// Whether to wait for input before the conversation's next turn. One that is parked listens too,
+/// until so much has come that it must be told that it waited in vain.
+inline bool must_listen(conversation& talk, const limits& lim) {
+    const bool overfull = talk.parked() && talk.input().size() > lim.line_bytes_max;
+    if (overfull) {
+        talk.give_up_waiting();
+    }
+    return !overfull && !talk.woken();
+}
+
+/// While the server stops: whether there is anything left to answer.
+template <typename Stream>
+bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::size_t& drained) {
+    const bool waits = talk.parked();
+    talk.give_up_waiting();
+    const bool arrived = take_arrived(stream, talk.input(), lim, drained);
+    return arrived || waits;
+}
+
 /// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
 /// the conversation is over, or the watch says so; gives the error that ended it, if one did.
 /// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write`,
@@ -160,23 +179,18 @@ awaitable<asio::error_code> serve(
     while (talk.open()) {
         if (talk.backlog()) {
             co_await asio::post(use_awaitable);  // the others' turn
-        } else if (talk.parked() && talk.input().size() > lim.line_bytes_max) {
-            talk.give_up_waiting();  // too much has come behind it to go on listening
         } else if (watch.draining()) {
-            const bool waits = talk.parked();
-            talk.give_up_waiting();
-            const bool more = take_arrived(stream, talk.input(), lim, drained);
-            if (!more && !waits) {
+            if (!has_last_words(stream, talk, lim, drained)) {
                 break;
             }
-        } else if (!talk.woken()) {
+        } else if (must_listen(talk, lim)) {
             watch.expect_input_within(talk.parked() ? no_timeout : lim.idle_timeout);
             const flat_buffer_view input(talk.input(), input_bytes_max);
             const request_arrived arrived(talk);
             co_await asio::async_read_until(stream, input, arrived, into(ec));
             watch.got_input();
-            const bool called = ec == asio::error::operation_aborted && talk.woken();
-            if (ec && !watch.draining() && !called) {
+            const bool called = watch.draining() || talk.woken();
+            if (ec && !called) {
                 co_return ec;
             }
         }

@@ -59,6 +59,7 @@ private:
     frame read_line(std::span<char> line, std::size_t size, argument_list& arguments);
     frame next_array(std::string_view input, argument_list& arguments);
     frame begin_array(std::string_view input);
+    frame next_bulk(std::string_view input, std::string_view& argument);
     frame skip(std::string_view input);
     static void collect(std::string_view input, argument_list& arguments);
     frame begin_skipping(std::uint64_t bytes, std::uint64_t end);

@@ -177,6 +177,7 @@ private:
         time_point now);
     std::size_t evict_bucket(
         const std::string_view* spared, time_point now, std::size_t& second_chances);
+    std::size_t evict(segment& part, slot& at, const std::string_view* spared, bool past) noexcept;
     bool regain() noexcept;
     bool compact(unsigned free_percent) noexcept;
     bool dispose(std::size_t buckets) noexcept;
