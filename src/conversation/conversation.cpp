@@ -61,6 +61,9 @@ void conversation::sent(std::size_t count) noexcept {
 
 // Executes one request; false when there is none, or the conversation is over.
 bool conversation::take_request(time_point now) {
+    if (peer_.leaving) {
+        ending_ = ending::left;  // somebody else has cut it
+    }
     if (!open() || parked()) {
         return false;
     }
@@ -69,12 +72,12 @@ bool conversation::take_request(time_point now) {
         case frame::kind::incomplete:
             return false;
         case frame::kind::empty:
+            break;
         case frame::kind::skipped:
+            speak_resp();
             break;
         case frame::kind::array:
-            if (peer_.speaks == dialect::text) {
-                peer_.speaks = dialect::resp2;
-            }
+            speak_resp();
             [[fallthrough]];
         case frame::kind::line:
             engine_.execute(arguments_, peer_, output_, now);
@@ -98,10 +101,16 @@ bool conversation::take_request(time_point now) {
     return true;
 }
 
-void conversation::refuse(error::kind what) {
-    // An array that breaks is the first that this client sent, perhaps.
-    if (input_.view().starts_with('*') && peer_.speaks == dialect::text) {
+// From a client's first array on.
+void conversation::speak_resp() noexcept {
+    if (peer_.speaks == dialect::text) {
         peer_.speaks = dialect::resp2;
+    }
+}
+
+void conversation::refuse(error::kind what) {
+    if (input_.view().starts_with('*')) {
+        speak_resp();
     }
     engine_.refuse({what, "ERR", frames_.reason()}, peer_, output_);
 }

@@ -12,14 +12,6 @@ namespace butterdb {
 
 namespace {
 
-bool is_clean_name(std::string_view name) {
-    return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
-}
-
-error unclean_name(std::string_view what) {
-    return refusal(std::string(what) + " cannot contain spaces, newlines or special characters.");
-}
-
 std::int64_t seconds_since(time_point then, time_point now) {
     return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
 }
@@ -52,7 +44,7 @@ struct client_filter {
     bool chooses(const peer& each) const {
         const bool by_id =
             ids.empty() || std::ranges::find(ids, static_cast<std::int64_t>(each.id)) != ids.end();
-        return by_id && (address.empty() || each.address == address);
+        return !each.leaving && by_id && (address.empty() || each.address == address);
     }
 };
 
@@ -84,6 +76,23 @@ client_filter read_filter(arguments words) {
 
 }  // namespace
 
+// Names appear in lists of words. False: refused, and told why.
+bool engine::is_clean_name(std::string_view what, std::string_view name, turn& t) const {
+    const bool clean = std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
+    if (!clean) {
+        t.out.failure(
+            refusal(std::string(what) + " cannot contain spaces, newlines or special characters."));
+        return false;
+    }
+    if (name.size() > limits_.name_bytes_max) {
+        t.out.failure(refusal(
+            std::string(what) + " cannot have more than " + std::to_string(limits_.name_bytes_max) +
+            " bytes"));
+        return false;
+    }
+    return true;
+}
+
 void engine::run(const command::ping& request, turn& t) {
     if (request.has_message) {
         t.out.bulk(request.message);
@@ -98,8 +107,7 @@ void engine::run(const command::echo& request, turn& t) {
 
 void engine::run(const command::hello& request, turn& t) {
     if (request.has_name) {
-        if (!is_clean_name(request.name)) {
-            t.out.failure(unclean_name("Client names"));
+        if (!is_clean_name("Client names", request.name, t)) {
             return;
         }
         t.who.name = request.name;
@@ -127,7 +135,11 @@ void engine::run(const command::hello& request, turn& t) {
     t.out.array(0);
 }
 
-void engine::run(const command::auth&, turn& t) {
+void engine::run(const command::auth& request, turn& t) {
+    if (request.as_default_user) {
+        t.out.status("OK");
+        return;
+    }
     t.out.failure(refusal(
         "AUTH <password> called without any password configured for the default user. Are you sure "
         "your configuration is correct?"));
@@ -160,11 +172,9 @@ void engine::run(const command::client& request, turn& t) {
             list_clients(request.rest, t);
             break;
         case action::setname:
-            if (is_clean_name(request.rest[0])) {
+            if (is_clean_name("Client names", request.rest[0], t)) {
                 t.who.name = request.rest[0];
                 t.out.status("OK");
-            } else {
-                t.out.failure(unclean_name("Client names"));
             }
             break;
         case action::getname:
@@ -186,13 +196,11 @@ void engine::run(const command::client& request, turn& t) {
     }
 }
 
-void engine::set_client_info(std::string_view attribute, std::string_view value, turn& t) {
+void engine::set_client_info(std::string_view attribute, std::string_view value, turn& t) const {
     const bool is_name = equals_ignoring_case(attribute, "LIB-NAME");
     if (!is_name && !equals_ignoring_case(attribute, "LIB-VER")) {
         t.out.failure(refusal("Unrecognized option '" + printable(attribute) + "'"));
-    } else if (!is_clean_name(value)) {
-        t.out.failure(unclean_name(to_lower(attribute)));
-    } else {
+    } else if (is_clean_name(to_lower(attribute), value, t)) {
         (is_name ? t.who.library : t.who.library_version) = value;
         t.out.status("OK");
     }
@@ -230,8 +238,11 @@ void engine::kill_clients(arguments words, turn& t) {
         ++killed;
         if (me) {
             t.who.leaving = true;
-        } else if (each->cut) {
-            each->cut();
+        } else {
+            each->leaving = true;
+            if (each->cut) {
+                each->cut();
+            }
         }
     }
     if (!by_address) {

@@ -18,6 +18,19 @@ bool acts_at_once(std::string_view verb) noexcept {
     return std::ranges::find(names, verb) != names.end();
 }
 
+// What they have behind the verb is checked when they are queued, as by Redis.
+bool has_subcommands(std::string_view verb) noexcept {
+    constexpr std::array<std::string_view, 5> names{
+        "CLIENT", "COMMAND", "CONFIG", "FUNCTION", "MEMORY"};
+    return std::ranges::find(names, verb) != names.end();
+}
+
+error too_long(std::uint64_t bytes_max) {
+    return refusal(
+        "reply is over the limit of " + std::to_string(bytes_max) +
+        " bytes; ask for less at a time");
+}
+
 }  // namespace
 
 engine::engine(store& db, const limits& lim)
@@ -37,43 +50,47 @@ void engine::remove(peer& who) noexcept {
     (who.next == nullptr ? last_peer_ : who.next->previous) = who.previous;
 }
 
+engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) const {
+    return {
+        who, out, reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_max), now, false};
+}
+
+verb_counters& engine::counted(const verb& row) noexcept {
+    return count_by_verb_[static_cast<std::size_t>(&row - verbs().data())];
+}
+
 void engine::execute(arguments request, peer& who, flat_buffer& out, time_point now) {
-    ++count.commands_processed;
-    turn t{who, reply_writer(out, who.speaks), now, false};
     who.last_request = now;
     const auto row = find_command(request);
     if (!row) {
+        const auto* const known = find_verb(request[0]);
+        if (known != nullptr) {
+            ++counted(*known).rejected;
+        }
         auto why = row.error();
         why.text += advice(request, who.speaks);
+        if (known != nullptr && known->name == "EXEC") {
+            abort_transaction(who);
+        }
         refuse(why, who, out);
         return;
     }
-    auto& counted = count_by_verb_[static_cast<std::size_t>(*row - verbs().data())];
     who.last_verb = (*row)->name;
-    if (who.queueing && !acts_at_once((*row)->name)) {
-        if (who.queue.bytes() > limits_.request_bytes_max()) {
-            refuse(
-                refusal(
-                    "transaction is too large, over " +
-                    std::to_string(limits_.request_bytes_max()) + " bytes (--max-value)"),
-                who,
-                out);
-            return;
+    const auto before = out.size();
+    auto t = begin(who, out, now);
+    try {
+        if (who.queueing && !acts_at_once((*row)->name)) {
+            queue(**row, request, t);
+        } else {
+            dispatch(**row, request, t);
         }
-        who.queue.add(request);
-        t.out.status("QUEUED");
-        return;
+    } catch (const reply_too_long&) {
+        out.drop_back(out.size() - before);
+        t.out.failure(too_long(limits_.reply_bytes_max));
     }
-    const auto parsed = (*row)->parse(request);
-    if (!parsed) {
-        ++counted.rejected;
-        auto why = parsed.error();
-        why.text += advice(request, who.speaks);
-        t.out.failure(why);
-        return;
+    if (scratch_.capacity() > limits_.scratch_bytes_kept) {
+        scratch_ = std::string();
     }
-    ++counted.calls;
-    apply(*parsed, t);
 }
 
 void engine::refuse(const error& why, peer& who, flat_buffer& out) {
@@ -81,8 +98,46 @@ void engine::refuse(const error& why, peer& who, flat_buffer& out) {
     reply_writer(out, who.speaks).failure(why);
 }
 
-void engine::apply(const command::any& request, turn& t) {
-    std::visit([&](const auto& each) { run(each, t); }, request);
+// Reads a request whose number of arguments is right, and carries it out.
+void engine::dispatch(const verb& row, arguments request, turn& t) {
+    const auto parsed = row.parse(request);
+    if (!parsed) {
+        ++counted(row).rejected;
+        auto why = parsed.error();
+        why.text += advice(request, t.who.speaks);
+        t.out.failure(why);
+        return;
+    }
+    ++counted(row).calls;
+    ++count.commands_processed;
+    std::visit([&](const auto& each) { run(each, t); }, *parsed);
+}
+
+// Keeps a request for EXEC. False: refused.
+bool engine::queue(const verb& row, arguments request, turn& t) {
+    std::uint64_t bytes = t.who.queue.bytes();
+    for (const auto each : request) {
+        bytes += each.size() + sizeof(std::size_t);
+    }
+    if (bytes > limits_.request_bytes_max()) {
+        refuse(
+            over_limit("transaction", bytes, limits_.request_bytes_max(), "--max-value"),
+            t.who,
+            t.bytes);
+        return false;
+    }
+    if (has_subcommands(row.name)) {
+        const auto parsed = row.parse(request);
+        if (!parsed) {
+            refuse(parsed.error(), t.who, t.bytes);
+            return false;
+        }
+    }
+    if (!t.who.spoilt) {
+        t.who.queue.add(request);
+    }
+    t.out.status("QUEUED");
+    return true;
 }
 
 // Transactions.
@@ -118,16 +173,22 @@ void engine::run(const command::exec&, turn& t) {
     }
     t.out.array(queue.size());
     t.in_transaction = true;
+    bool whole = true;
     queue.for_each([&](arguments request) {
-        const auto* const row = find_verb(request[0]);
-        const auto parsed = row->parse(request);
-        if (parsed) {
-            ++count_by_verb_[static_cast<std::size_t>(row - verbs().data())].calls;
-            apply(*parsed, t);
-        } else {
-            t.out.failure(parsed.error());
+        // All are executed, whether or not there is room to say what came of it.
+        const auto before = t.bytes.size();
+        try {
+            dispatch(*find_verb(request[0]), request, t);
+        } catch (const reply_too_long&) {
+            whole = false;
+        }
+        if (!whole) {
+            t.bytes.drop_back(t.bytes.size() - before);
         }
     });
+    if (!whole) {
+        throw reply_too_long();
+    }
 }
 
 void engine::run(const command::discard&, turn& t) {
@@ -144,16 +205,19 @@ void engine::run(const command::watch& request, turn& t) {
         t.out.failure(refusal("WATCH inside MULTI is not allowed"));
         return;
     }
+    if (t.who.watching.size() + request.keys.size() > limits_.watched_keys_max) {
+        t.out.failure(refusal(
+            "too many watched keys, more than " + std::to_string(limits_.watched_keys_max)));
+        return;
+    }
     for (const auto key : request.keys) {
-        const bool known =
-            std::ranges::any_of(t.who.watching, [&](const auto& each) { return each.key == key; });
-        if (known) {
-            continue;
-        }
-        if (t.who.watching.size() == limits_.watched_keys_max) {
-            t.out.failure(refusal(
-                "too many watched keys, more than " + std::to_string(limits_.watched_keys_max)));
+        if (!fits(key, 0, t)) {
             return;
+        }
+    }
+    for (const auto key : request.keys) {
+        if (watches_.has(key, t.who)) {
+            continue;
         }
         t.who.watching.push_back({std::string(key), db_.get(key, t.now).has_value()});
         watches_.add(key, t.who);
@@ -191,6 +255,9 @@ bool engine::watched_are_there(const peer& who, time_point now) {
 // Waiting.
 
 void engine::run(const command::waitkey& request, turn& t) {
+    if (!fits(request.key, 0, t)) {
+        return;
+    }
     const auto found = look_up(request.key, t);
     if (found || t.in_transaction) {
         reply_value(found, t);
@@ -209,9 +276,12 @@ bool engine::resume(peer& who, flat_buffer& out, time_point now) {
     who.woken = false;
     const auto found = db_.find(*who.waits_for, now);
     if (!found && now < who.waits_until) {
+        if (on_wait) {
+            on_wait(who.waits_until);  // the clock may have been set back
+        }
         return false;
     }
-    turn t{who, reply_writer(out, who.speaks), now, false};
+    auto t = begin(who, out, now);
     reply_value(found, t);
     stop_waiting(who);
     return true;

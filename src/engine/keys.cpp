@@ -111,8 +111,21 @@ void engine::run(const command::randomkey&, turn& t) {
     }
 }
 
+bool engine::is_short_pattern(std::string_view pattern, turn& t) const {
+    const bool is_short = pattern.size() <= limits_.pattern_bytes_max;
+    if (!is_short) {
+        t.out.failure(refusal(
+            "pattern of " + std::to_string(pattern.size()) + " bytes is over the limit of " +
+            std::to_string(limits_.pattern_bytes_max) + " bytes"));
+    }
+    return is_short;
+}
+
 // Walks twice, first to count: nothing is copied, and nothing changes between.
 void engine::run(const command::keys& request, turn& t) {
+    if (!is_short_pattern(request.pattern, t)) {
+        return;
+    }
     const auto for_each_match = [&](auto act) {
         std::uint64_t cursor = 0;
         do {
@@ -130,6 +143,9 @@ void engine::run(const command::keys& request, turn& t) {
 }
 
 void engine::run(const command::scan& request, turn& t) {
+    if (!is_short_pattern(request.pattern, t)) {
+        return;
+    }
     std::vector<std::string_view> found;
     const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
         if (request.strings && matches(request.pattern, each.key)) {
@@ -175,9 +191,9 @@ void engine::run(const command::flushall&, turn& t) {
 
 // Time.
 
-void engine::change_deadline(const store::entry& entry, time_point deadline, turn& t) {
-    scratch_.assign(entry.value);
-    const std::string key(entry.key);
+void engine::change_deadline(
+    std::string_view key, std::string_view value, time_point deadline, turn& t) {
+    scratch_.assign(value);
     if (write(key, scratch_, deadline, t)) {
         t.out.integer(1);
     }
@@ -200,7 +216,7 @@ void engine::run(const command::expire& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    change_deadline(*found, deadline, t);
+    change_deadline(request.key, found->value, deadline, t);
 }
 
 void engine::run(const command::persist& request, turn& t) {
@@ -209,7 +225,7 @@ void engine::run(const command::persist& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    change_deadline(*found, no_deadline, t);
+    change_deadline(request.key, found->value, no_deadline, t);
 }
 
 void engine::run(const command::ttl& request, turn& t) {

@@ -39,6 +39,12 @@ void key_watch::add(std::string_view key, peer& who) {
     }
 }
 
+bool key_watch::has(std::string_view key, const peer& who) const noexcept {
+    const auto found = watchers_.find(key);
+    return found != watchers_.end() &&
+           std::ranges::find(found->second, &who) != found->second.end();
+}
+
 void key_watch::remove(std::string_view key, const peer& who) noexcept {
     const auto found = watchers_.find(key);
     if (found == watchers_.end()) {

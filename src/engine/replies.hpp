@@ -4,6 +4,7 @@
 #include <butterdb/base/time.hpp>
 #include <butterdb/protocol/command.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,7 +36,7 @@ inline time_point deadline_of(const expiry& wanted, time_point present, time_poi
         case expiry::mode::in:
             return now + span;
         case expiry::mode::at:
-            return time_point(span);
+            return std::min(time_point(span), no_deadline - std::chrono::milliseconds(1));
     }
     return no_deadline;
 }

@@ -116,7 +116,7 @@ void engine::run(const command::commands& request, turn& t) {
             }
             for (const auto name : names) {
                 const auto* const row = find_verb(name);
-                row == nullptr ? t.out.null_array() : describe(*row, t.out);
+                row == nullptr ? t.out.null() : describe(*row, t.out);
             }
             break;
         case action::docs:
@@ -144,6 +144,11 @@ void engine::run(const command::config& request, turn& t) {
     using action = command::config::action;
     switch (request.what) {
         case action::get: {
+            for (const auto pattern : request.rest) {
+                if (!is_short_pattern(pattern, t)) {
+                    return;
+                }
+            }
             const auto wanted = [&](const setting& each) {
                 return is_wanted(each.name, request.rest);
             };

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <sstream>
@@ -328,7 +329,9 @@ void server::wake_by(time_point until) {
         return;
     }
     wake_at_ = until;
-    wait_timer_.expires_after(std::max(until - wall_clock(), std::chrono::milliseconds(1)));
+    const std::chrono::milliseconds least(1);
+    const std::chrono::milliseconds most(std::chrono::hours(1));  // then it looks again
+    wait_timer_.expires_after(std::clamp(until - wall_clock(), least, most));
     wait_timer_.async_wait([this](const asio::error_code& ec) {
         if (ec) {
             return;

@@ -277,27 +277,29 @@ frame frame_reader::begin_skipping(std::uint64_t bytes, std::uint64_t end) {
 
 frame frame_reader::skip(std::string_view input) {
     needed_ = 1;
-    if (to_skip_ == 0 && left_ == 0) {
-        skipping_ = false;
-        needed_ = 0;
-        return {frame::kind::refused, 0};
-    }
     if (input.empty()) {
         return {frame::kind::incomplete, 0};
     }
     if (to_skip_ > 0) {
         const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(to_skip_, input.size()));
         to_skip_ -= size;
-        return {frame::kind::skipped, size};
+        if (to_skip_ > 0 || left_ > 0) {
+            return {frame::kind::skipped, size};
+        }
+        skipping_ = false;
+        needed_ = 0;
+        return {frame::kind::refused, size};
+    }
+    if (input.front() != '$') {
+        return fail(frame::kind::broken, input.size(), "Protocol error: expected '$'");
     }
     const auto header = read_bulk_header(input, 0);
-    if (input.front() != '$' || header.what == number_line::state::wrong || header.number < 0 ||
-        header.number > bulk_bytes_max) {
-        return fail(frame::kind::broken, input.size(), "Protocol error: invalid bulk length");
-    }
     if (header.what == number_line::state::incomplete) {
         needed_ = input.size() + 1;
         return {frame::kind::incomplete, 0};
+    }
+    if (!is_length(header)) {
+        return fail(frame::kind::broken, input.size(), "Protocol error: invalid bulk length");
     }
     --left_;
     to_skip_ = header.end + static_cast<std::uint64_t>(header.number) + 2;

@@ -55,6 +55,13 @@ error bad_subcommand(std::string_view verb, std::string_view subcommand) {
         " says which there are.");
 }
 
+constexpr std::string_view default_user = "default";
+
+error wrong_password() {
+    return {
+        error::kind::refused, "WRONGPASS", "invalid username-password pair or user is disabled."};
+}
+
 bool is(std::string_view argument, std::string_view upper_case) {
     return equals_ignoring_case(argument, upper_case);
 }
@@ -547,7 +554,10 @@ parsed hello(arguments args) {
     for (std::size_t i = 2; i < args.size(); ++i) {
         const auto more = args.size() - 1 - i;
         if (is(args[i], "AUTH") && more >= 2) {
-            i += 2;  // without passwords anyone is who they say
+            if (args[i + 1] != default_user) {
+                return wrong_password();
+            }
+            i += 2;
         } else if (is(args[i], "SETNAME") && more >= 1) {
             greeting.has_name = true;
             greeting.name = args[++i];
@@ -562,7 +572,10 @@ parsed auth(arguments args) {
     if (args.size() > 3) {
         return syntax_error();
     }
-    return command::any{command::auth{}};
+    if (args.size() == 3 && args[1] != default_user) {
+        return wrong_password();
+    }
+    return command::any{command::auth{args.size() == 3}};
 }
 
 parsed select(arguments args) {

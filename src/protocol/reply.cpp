@@ -72,6 +72,9 @@ void reply_writer::integer(std::int64_t number) {
 }
 
 void reply_writer::bulk(std::string_view value) {
+    if (out_->size() + value.size() > bytes_max_) {
+        throw reply_too_long();
+    }
     if (speaks_ == dialect::text) {
         append_value(*out_, value);
         out_->append('\n');

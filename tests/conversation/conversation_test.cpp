@@ -144,6 +144,60 @@ TEST_CASE("keys and values over their limits are refused with what to do") {
         "OK\nNOT_FOUND\n1\n");
 }
 
+TEST_CASE("a first request that is too large is refused in its own dialect, at once") {
+    limits lim;
+    lim.value_bytes_max = lim.key_bytes_max = 50;
+    const std::string expected =
+        "-ERR argument of 60 bytes is over the limit of 50 bytes (--max-value)\r\n";
+    const auto bulk = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$60\r\n" + std::string(60, 'x') + "\r\n";
+    CHECK(replies_to({bulk}, lim) == expected);
+    for (std::size_t cut = 1; cut < bulk.size(); ++cut) {
+        REQUIRE(replies_to({bulk.substr(0, cut), bulk.substr(cut)}, lim) == expected);
+    }
+    CHECK(
+        replies_to({"*2\r\n$60\r\n" + std::string(60, 'x') + "\r\nfoo"}, lim) ==
+        "-ERR Protocol error: expected '$'\r\n");
+    lim.turn_requests_max = 2;  // the refusal is a turn's last frame
+    const auto two = "*3\r\n$60\r\n" + std::string(60, 'x') + "\r\n$1\r\na\r\n$1\r\nb\r\n";
+    CHECK(replies_to({two.substr(0, 40), two.substr(40)}, lim) == expected);
+}
+
+TEST_CASE(
+    "a reply over the limit becomes an error, and a transaction is carried out all the same") {
+    limits lim;
+    lim.reply_bytes_max = 100;
+    const std::string script = "PUT a " + std::string(60, 'x') +
+                               "\nMGET a a\nGET a\nMULTI\nGET a\nGET "
+                               "a\nPUT b 1\nEXEC\nGET b\nKEYS *\n";
+    CHECK(
+        replies_to({script}, lim) ==
+        "OK\nERROR ERR reply is over the limit of 100 bytes; ask for less at a time\n" +
+            std::string(60, 'x') +
+            "\nOK\nQUEUED\nQUEUED\nQUEUED\nERROR ERR reply is over the limit of 100 bytes; ask for "
+            "less at a time\n1\nLIST 2\na\nb\n");
+}
+
+TEST_CASE("what a connection may keep has limits") {
+    limits lim;
+    lim.name_bytes_max = 5;
+    lim.watched_keys_max = 2;
+    lim.pattern_bytes_max = 3;
+    lim.key_bytes_max = 10;
+    CHECK(replies_to({"CLIENT SETNAME abcde\n"}, lim) == "OK\n");
+    CHECK(replies_to({"CLIENT SETNAME abcdef\n"}, lim).starts_with("ERROR ERR Client names"));
+    CHECK(replies_to({"WATCH a b\nWATCH c\n"}, lim).starts_with("OK\nERROR ERR too many"));
+    CHECK(replies_to({"WATCH 01234567890\n"}, lim).starts_with("ERROR ERR key of 11 bytes"));
+    CHECK(replies_to({"WAITKEY 01234567890 1\n"}, lim).starts_with("ERROR ERR key of 11 bytes"));
+    CHECK(replies_to({"KEYS ****\n"}, lim).starts_with("ERROR ERR pattern of 4 bytes"));
+    CHECK(replies_to({"SCAN 0 MATCH ****\n"}, lim).starts_with("ERROR ERR pattern of 4 bytes"));
+    lim.value_bytes_max = lim.key_bytes_max = 40;
+    lim.request_bytes_free = 0;
+    CHECK(
+        replies_to({"MULTI\nPUT abcdefghij klmnopqrst\nEXEC\n"}, lim) ==
+        "OK\nERROR ERR transaction of 47 bytes is over the limit of 40 bytes (--max-value)\n"
+        "ERROR EXECABORT Transaction discarded because of previous errors.\n");
+}
+
 TEST_CASE("a full store refuses with OOM and goes on") {
     test::fixture f;
     store small(*std::pmr::new_delete_resource(), {420 * KiB, 1});

@@ -1,6 +1,8 @@
 """WAITKEY: clients that wait for a key cost nothing, and are answered when it comes."""
 
+import os
 import signal
+import socket
 import time
 import unittest
 from pathlib import Path
@@ -45,6 +47,29 @@ class Waiting(unittest.TestCase):
                 self.wait_until_waiting(server, 1)
                 writer.ask(way)
                 self.assertEqual(c.line(), b"1")
+
+    def test_what_was_sent_behind_does_not_hide_the_write(self):
+        with Server() as server, server.connect() as c, server.connect() as writer:
+            os.kill(server.process.pid, signal.SIGSTOP)  # so that all of it arrives together
+            c.send(b"WAITKEY k 0\n" + b"\r\n" * 3000)
+            writer.send(b"PUT k 1\n")
+            os.kill(server.process.pid, signal.SIGCONT)
+            self.assertEqual(writer.line(), b"OK")
+            self.assertEqual(c.line(), b"1")
+
+    def test_who_has_closed_one_side_gets_an_answer(self):
+        with Server() as server, server.connect() as c:
+            c.send(b"WAITKEY k 60000\nECHO behind\n")
+            c.sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(c.rest(), b"NOT_FOUND\nbehind\n")
+
+    def test_a_wait_of_centuries_costs_nothing(self):
+        with Server() as server, server.connect() as c:
+            c.send(b"WAITKEY k 9000000000000000000\n")
+            self.wait_until_waiting(server, 1)
+            before = processor_seconds(server)
+            time.sleep(0.5)  # what is measured is what happens in that time
+            self.assertLess(processor_seconds(server) - before, 0.1)
 
     def test_time_out(self):
         with Server() as server, server.connect() as c:

@@ -35,16 +35,21 @@ inline std::string take_turns(conversation& talk, time_point now) {
 
 /// Replies to a script that arrives in the given pieces, in a fresh store. What comes after the end
 /// of the conversation is not read, as in the session.
-inline std::string replies_to(const std::vector<std::string>& pieces) {
+inline std::string replies_to(
+    const std::vector<std::string>& pieces, const limits& lim = limits()) {
     fixture f;
+    f.lim = lim;
     conversation talk(f.run, f.lim);
     std::string replies;
     for (const auto& piece : pieces) {
         if (!talk.open()) {
             break;
         }
+        const auto searched = talk.input().size();
         append(talk, piece);
-        replies += take_turns(talk, f.now);
+        if (talk.is_ready(searched)) {  // as the session does
+            replies += take_turns(talk, f.now);
+        }
     }
     return replies;
 }

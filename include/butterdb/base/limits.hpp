@@ -38,7 +38,11 @@ struct limits {
     std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
     std::size_t linger_bytes_max = 64 * KiB;    ///< input discarded meanwhile
 
-    std::size_t watched_keys_max = 10'000;  ///< of WATCH
+    std::size_t watched_keys_max = 1'000;       ///< of WATCH
+    std::size_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
+    std::size_t pattern_bytes_max = 1 * KiB;    ///< of KEYS, SCAN and CONFIG GET
+    std::uint64_t reply_bytes_max = 512 * MiB;  ///< one reply; as Redis's longest value
+    std::size_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
 
     // One turn of a connection, before the others have theirs.
     std::size_t turn_requests_max = 100;

@@ -16,7 +16,8 @@ namespace butterdb {
 ///
 ///     append to input() -> receive(now) -> write output(), tell sent(n) -> again while open()
 ///
-/// What comes out depends only on the bytes that went in, never on how they were cut.
+/// What comes out depends only on the bytes that went in, never on how they were cut; but for a
+/// client that waits for others (WAITKEY).
 class conversation {
 public:
     enum class ending {
@@ -41,11 +42,11 @@ public:
     /// Where received bytes are appended.
     flat_buffer& input() noexcept { return input_; }
 
-    /// True when `receive` would find something to do in the input, of which the bytes from
-    /// `searched` on are new.
+    /// True when `receive` is worth calling: the input, of which the bytes from `searched` on are
+    /// new, may hold a request.
     bool is_ready(std::size_t searched) const noexcept {
         if (parked()) {
-            return input_.size() > limits_.line_bytes_max;
+            return woken() || input_.size() > limits_.line_bytes_max;
         }
         return frames_.is_ready(input_.view(), searched);
     }
@@ -76,6 +77,7 @@ public:
 
 private:
     bool take_request(time_point now);
+    void speak_resp() noexcept;
     void refuse(error::kind what);
     void fit_input();
 

@@ -57,8 +57,9 @@ public:
     void add(peer& who);
     void remove(peer& who) noexcept;
 
-    /// Executes a request, or queues it for EXEC, and appends exactly one reply. Requires at least
-    /// one argument. Throws std::bad_alloc when the reply finds no memory.
+    /// Executes a request, or queues it for EXEC, and appends its reply, one but for EXIT in text
+    /// and for WAITKEY while it waits. Requires at least one argument. Throws std::bad_alloc when
+    /// the reply finds no memory.
     void execute(arguments request, peer& who, flat_buffer& out, time_point now);
 
     /// A request that could not be read to its end: tells the client why.
@@ -89,6 +90,7 @@ public:
 private:
     struct turn {
         peer& who;
+        flat_buffer& bytes;
         reply_writer out;
         time_point now;
         bool in_transaction;
@@ -151,7 +153,10 @@ private:
     void run(const command::memory_usage& request, turn& t);
     void run(const command::function_flush& request, turn& t);
 
-    void apply(const command::any& request, turn& t);
+    turn begin(peer& who, flat_buffer& out, time_point now) const;
+    void dispatch(const verb& row, arguments request, turn& t);
+    bool queue(const verb& row, arguments request, turn& t);
+    verb_counters& counted(const verb& row) noexcept;
     void abort_transaction(peer& who) noexcept;
     void forget_watches(peer& who) noexcept;
     bool watched_are_there(const peer& who, time_point now);
@@ -161,7 +166,8 @@ private:
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
     bool erase(std::string_view key, turn& t);
     std::optional<store::entry> look_up(std::string_view key, turn& t);
-    void change_deadline(const store::entry& entry, time_point deadline, turn& t);
+    void change_deadline(
+        std::string_view key, std::string_view value, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     std::size_t erase_all(arguments keys, turn& t);
@@ -169,7 +175,9 @@ private:
     void reply_value(const std::optional<store::entry>& found, turn& t);
     void list_clients(arguments words, turn& t);
     void kill_clients(arguments words, turn& t);
-    static void set_client_info(std::string_view attribute, std::string_view value, turn& t);
+    bool is_clean_name(std::string_view what, std::string_view name, turn& t) const;
+    void set_client_info(std::string_view attribute, std::string_view value, turn& t) const;
+    bool is_short_pattern(std::string_view pattern, turn& t) const;
     static void document_commands(arguments names, turn& t);
 
     store& db_;

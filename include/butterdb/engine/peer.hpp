@@ -97,6 +97,7 @@ public:
     /// Throws std::bad_alloc; then nothing has changed.
     void add(std::string_view key, peer& who);
     void remove(std::string_view key, const peer& who) noexcept;
+    bool has(std::string_view key, const peer& who) const noexcept;
 
     /// Calls act(peer) for everybody who watches the key.
     template <typename Act>

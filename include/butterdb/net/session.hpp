@@ -52,25 +52,29 @@ private:
     std::size_t size_max_;
 };
 
-/// Match condition of async_read_until: stop reading once the conversation has something to do.
+/// Match condition of async_read_until: stop reading once the conversation has something to do, or
+/// the session has to end.
+template <typename Watch>
 class request_arrived {
 public:
-    explicit request_arrived(conversation& talk) noexcept : talk_(&talk) {}
+    request_arrived(conversation& talk, const Watch& watch) noexcept
+        : talk_(&talk), watch_(&watch) {}
 
     template <typename Iterator>
     std::pair<Iterator, bool> operator()(Iterator begin, Iterator end) const {
         const auto searched = talk_->input().size() - static_cast<std::size_t>(end - begin);
-        return {end, talk_->is_ready(searched)};
+        return {end, talk_->is_ready(searched) || watch_->draining()};
     }
 
 private:
     conversation* talk_;
+    const Watch* watch_;
 };
 
 }  // namespace butterdb
 
-template <>
-struct asio::is_match_condition<butterdb::request_arrived> : std::true_type {};
+template <typename Watch>
+struct asio::is_match_condition<butterdb::request_arrived<Watch>> : std::true_type {};
 
 namespace butterdb {
 
@@ -155,6 +159,17 @@ inline bool must_listen(conversation& talk, const limits& lim) {
     return !overfull && !talk.woken();
 }
 
+/// Whether the connection is over after a wait for input. Who waits for a key and has closed only
+/// their side of the connection gets an answer.
+template <typename Watch>
+bool is_over(const asio::error_code& ec, conversation& talk, const Watch& watch) {
+    if (ec == asio::error::eof && talk.parked()) {
+        talk.give_up_waiting();
+        return false;
+    }
+    return ec && !watch.draining() && !talk.woken();
+}
+
 /// While the server stops: whether there is anything left to answer.
 template <typename Stream>
 bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::size_t& drained) {
@@ -169,16 +184,23 @@ bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::
 /// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write`,
 /// `output_has_arrived` and `end_output`; `Watch` has what `watched` has.
 template <typename Stream, typename Watch, typename Clock>
+// NOLINTNEXTLINE(readability-function-cognitive-complexity): a connection's life, in one place
 awaitable<asio::error_code> serve(
     Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
-    // A request that is too long ends the reading before it comes so far.
     const std::chrono::seconds no_timeout(0);
+    // The conversation takes what is too long off its input before it comes so far.
     const auto input_bytes_max = 2 * lim.request_bytes_max();
     std::size_t drained = 0;
+    bool input_ended = false;
     asio::error_code ec;
     while (talk.open()) {
         if (talk.backlog()) {
             co_await asio::post(use_awaitable);  // the others' turn
+        } else if (input_ended) {
+            if (!talk.parked()) {
+                break;  // reading on behind the end may wait for ever
+            }
+            talk.give_up_waiting();
         } else if (watch.draining()) {
             if (!has_last_words(stream, talk, lim, drained)) {
                 break;
@@ -186,13 +208,13 @@ awaitable<asio::error_code> serve(
         } else if (must_listen(talk, lim)) {
             watch.expect_input_within(talk.parked() ? no_timeout : lim.idle_timeout);
             const flat_buffer_view input(talk.input(), input_bytes_max);
-            const request_arrived arrived(talk);
+            const request_arrived<Watch> arrived(talk, watch);
             co_await asio::async_read_until(stream, input, arrived, into(ec));
             watch.got_input();
-            const bool called = watch.draining() || talk.woken();
-            if (ec && !called) {
+            if (is_over(ec, talk, watch)) {
                 co_return ec;
             }
+            input_ended = ec == asio::error::eof;
         }
         talk.receive(now());
         const auto sent = try_write(stream, talk.output(), ec);

@@ -25,7 +25,8 @@ public:
     /// The wait for input is over.
     void got_input() noexcept;
 
-    /// Ends a wait for input now, with an error; nothing when there is none.
+    /// Cancels a wait for input, if there is one. Bytes that have arrived by then may still be
+    /// delivered: who reads looks whether it was woken, too.
     void wake() noexcept;
 
     /// True once the session has to end: take in what has arrived, answer it, and go.

@@ -189,7 +189,9 @@ struct hello {
     bool has_name;
     std::string_view name;
 };
-struct auth {};
+struct auth {
+    bool as_default_user;  ///< whom everybody is without passwords
+};
 struct select {};
 struct reset {};
 struct client {

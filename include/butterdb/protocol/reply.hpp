@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <limits>
 #include <string_view>
 
 namespace butterdb {
@@ -16,12 +18,23 @@ enum class dialect {
     resp3,  ///< the same with maps and one null, after HELLO 3
 };
 
+/// A reply would be longer than it may be.
+class reply_too_long : public std::exception {
+public:
+    const char* what() const noexcept override { return "reply over the limit"; }
+};
+
 /// Appends replies to a connection's output. One call is one reply, or one element of the array or
-/// map opened before it. Each may throw std::bad_alloc; what is then in the output is not a whole
-/// reply. Source: docs/protocol.md, "Replies".
+/// map opened before it. Each may throw std::bad_alloc, and reply_too_long when the
+/// output would get over its limit; what is then in the output is not a whole reply. Source:
+/// docs/protocol.md, "Replies".
 class reply_writer {
 public:
-    reply_writer(flat_buffer& out, dialect speaks) noexcept : out_(&out), speaks_(speaks) {}
+    reply_writer(
+        flat_buffer& out,
+        dialect speaks,
+        std::uint64_t bytes_max = std::numeric_limits<std::uint64_t>::max()) noexcept
+        : out_(&out), speaks_(speaks), bytes_max_(bytes_max) {}
 
     /// From now on in another dialect.
     void speak(dialect now) noexcept { speaks_ = now; }
@@ -62,6 +75,7 @@ private:
 
     flat_buffer* out_;
     dialect speaks_;
+    std::uint64_t bytes_max_;  // of the whole output
 };
 
 }  // namespace butterdb
