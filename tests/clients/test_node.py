@@ -21,7 +21,11 @@ def installed():
     WORK.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", ".npmrc", "clients.js"):
         shutil.copy(SOURCES / name, WORK / name)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=WORK, timeout=240)
+    command = ["npm", "ci", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1", "--fetch-timeout=20000"]
+    try:
+        done = subprocess.run(command, cwd=WORK, timeout=120)
+    except subprocess.TimeoutExpired:
+        return None
     return WORK if done.returncode == 0 else None
 
 
