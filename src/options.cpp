@@ -112,7 +112,7 @@ public:
         } catch (const CLI::CallForVersion& version_text) {
             throw early_exit{0, std::string(version_text.what()) + "\n"};
         } catch (const CLI::FileError& why) {
-            throw early_exit{1, "cannot read the configuration file " + std::string(why.what())};
+            throw early_exit{1, "cannot read the file of --config: " + std::string(why.what())};
         } catch (const CLI::ConfigError& why) {
             constexpr std::string_view prefix = "INI was not able to parse ";
             std::string_view name = why.what();

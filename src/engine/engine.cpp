@@ -68,7 +68,7 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
             ++counted(*known).rejected;
         }
         auto why = row.error();
-        why.text += advice(request, who.speaks);
+        why.text += advice(request, why, who.speaks);
         if (known != nullptr && known->name == "EXEC") {
             abort_transaction(who);
         }
@@ -104,7 +104,7 @@ void engine::dispatch(const verb& row, arguments request, turn& t) {
     if (!parsed) {
         ++counted(row).rejected;
         auto why = parsed.error();
-        why.text += advice(request, t.who.speaks);
+        why.text += advice(request, why, t.who.speaks);
         t.out.failure(why);
         return;
     }

@@ -10,7 +10,7 @@ namespace butterdb {
 
 namespace {
 
-// Slots of the store that KEYS looks at in one call of scan: it goes on until the end.
+// Keys that KEYS looks at in one call of scan: it goes on until the end.
 constexpr std::size_t keys_step = 1024;
 
 bool matches(std::string_view pattern, std::string_view key) {

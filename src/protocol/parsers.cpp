@@ -51,8 +51,7 @@ std::string full_name(arguments args) {
 
 error bad_subcommand(std::string_view verb, std::string_view subcommand) {
     return form_error(
-        "unknown subcommand '" + printable(subcommand) + "'. HELP " + std::string(verb) +
-        " says which there are.");
+        "unknown subcommand '" + printable(subcommand) + "'. Try HELP " + std::string(verb));
 }
 
 constexpr std::string_view default_user = "default";

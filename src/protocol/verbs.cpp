@@ -310,13 +310,17 @@ result<const verb*> find_command(arguments request) {
     return row;
 }
 
-std::string advice(arguments request, dialect speaks) {
+std::string advice(arguments request, const error& why, dialect speaks) {
     const auto* const row = find_verb(request[0]);
     if (speaks != dialect::text) {
         return row == nullptr ? first_arguments(request) : std::string();
     }
     if (row == nullptr) {
         return "; HELP lists the commands";
+    }
+    const std::string_view text = why.text;
+    if (!text.starts_with("syntax") && !text.starts_with("wrong") && !text.starts_with("unknown")) {
+        return {};  // it is a value that is wrong
     }
     const bool too_many = request.size() > row->arguments_min;
     return "; usage: " + std::string(row->usage) +

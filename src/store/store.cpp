@@ -29,6 +29,9 @@ constexpr std::size_t join_slots_max = segment::slots / 5;
 constexpr std::size_t dispose_buckets = 64;
 constexpr std::size_t evict_buckets_max = 256;
 
+// Buckets that a step of a walk may look at, however few entries were asked for: two segments.
+constexpr std::size_t scan_buckets_free = 2 * segment::buckets;
+
 // Buckets that random_entry looks through for an entry that is not past its deadline.
 constexpr std::size_t random_buckets_max = 16'384;
 
@@ -584,21 +587,20 @@ std::uint64_t store::walk_bucket(std::uint64_t cursor, Act act) {
 
 std::uint64_t store::scan_slots(
     std::uint64_t cursor, std::size_t count, time_point now, void* to, visitor visit) {
-    std::size_t seen = 0;
+    std::size_t visited = 0;
+    std::size_t walked = 0;
+    const auto walked_max = std::max(count, scan_buckets_free);
     do {
         cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
+            ++walked;
             for (const auto& each : in.at) {
-                ++seen;
-                if (each.empty()) {
-                    continue;
-                }
-                const auto found = read_entry(each.entry());
-                if (found.deadline > now) {
-                    visit(to, as_seen(found));
+                if (!each.empty() && !is_past(each, now)) {
+                    visit(to, as_seen(read_entry(each.entry())));
+                    ++visited;
                 }
             }
         });
-    } while (cursor != 0 && seen < count);
+    } while (cursor != 0 && visited < count && walked < walked_max);
     return cursor;
 }
 

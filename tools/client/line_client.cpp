@@ -112,7 +112,10 @@ line_client::line_kind line_client::queue(std::string_view line) {
             complain("not sent: this is no command of ButterDB, and would end the connection");
             return line_kind::refused;
         case frame::kind::broken:
-            complain("not sent: " + frames.reason());
+            complain(
+                "not sent: " + frames.reason() + " (a line has at most " +
+                std::to_string(defaults.line_bytes_max) +
+                " bytes; redis-cli -x sends longer values)");
             return line_kind::refused;
         default:
             complain("not sent: a line that begins with '*' is none");

@@ -50,6 +50,6 @@ result<const verb*> find_command(arguments request);
 error unknown_command(std::string_view name);
 
 /// How an error of form ends: in text with what the command takes, in RESP as Redis does.
-std::string advice(arguments request, dialect speaks);
+std::string advice(arguments request, const error& why, dialect speaks);
 
 }  // namespace butterdb

@@ -119,11 +119,11 @@ public:
     /// Entries that have a deadline.
     std::size_t expiring() const noexcept { return expiring_; }
 
-    /// A walk over all entries: calls `visit(const entry&)` for those of at least `count` slots
-    /// from `cursor` on and gives the next cursor, 0 at the end. Begin with 0. An entry that is
-    /// there from the first call to the last is visited at least once, however the store changes
-    /// between the calls; one that is moved may be visited again. `visit` must not change the
-    /// store.
+    /// A step of a walk over all entries: calls `visit(const entry&)` for at least `count` of them
+    /// from `cursor` on, or for all in as many buckets (82 at least), and gives the next cursor, 0
+    /// at the end. Begin with 0. An entry that is there from the first call to the last is visited
+    /// at least once, however the store changes between the calls; one that is moved may be visited
+    /// again. `visit` must not change the store.
     template <typename Visit>
     std::uint64_t scan(std::uint64_t cursor, std::size_t count, time_point now, Visit visit) {
         return scan_slots(cursor, count, now, &visit, [](void* to, const entry& each) {
