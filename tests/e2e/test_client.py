@@ -13,6 +13,13 @@ import unittest
 from harness import TIMEOUT, Server, clean_environment, main, program, run
 
 
+class Waiting(unittest.TestCase):
+    def test_waitkey_may_take_longer_than_other_replies(self):
+        with Server() as server:
+            done = run("butterdb-client", "--port", server.port, "--timeout", 1, "WAITKEY", "none", 1500)
+            self.assertEqual((done.stdout, done.returncode), (b"NOT_FOUND\n", 0), done)
+
+
 class Pipe(unittest.TestCase):
     def test_the_transcript_of_the_readme(self):
         script = (b'PUT a "x y"\nGET a\nPUT n NOT_FOUND\nGET n\nGET m\nDEL a\nDEL a\n'

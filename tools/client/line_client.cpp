@@ -1,6 +1,7 @@
 #include "line_client.hpp"
 
 #include <butterdb/base/limits.hpp>
+#include <butterdb/base/number.hpp>
 #include <butterdb/protocol/frame.hpp>
 #include <butterdb/protocol/verbs.hpp>
 
@@ -10,11 +11,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
-#include <variant>
 
 namespace butterdb {
 
@@ -127,6 +129,9 @@ line_client::line_kind line_client::queue(std::string_view line) {
         complain("not sent: replies would no longer be lines, which this client reads");
         return line_kind::refused;
     }
+    if (name == "WAITKEY" && arguments_.size() == 3) {
+        note_wait(arguments_[2]);
+    }
     server_.requests().append(line);
     server_.requests().append('\n');
     const bool leaves = (name == "EXIT" && arguments_.size() == 1) || name == "QUIT";
@@ -134,6 +139,18 @@ line_client::line_kind line_client::queue(std::string_view line) {
         awaited_.push_back(line_number_);
     }
     return leaves ? line_kind::last_request : line_kind::request;
+}
+
+// WAITKEY: the server answers later than usual; with 0, perhaps never.
+void line_client::note_wait(std::string_view milliseconds) {
+    constexpr std::chrono::milliseconds without_end = std::chrono::hours(24 * 365);
+    const auto wait = std::chrono::milliseconds(parse_integer(milliseconds).value_or(1));
+    const bool bounded = wait.count() > 0 && wait < without_end;
+    wait_ = std::max(wait_, bounded ? wait : without_end);
+}
+
+void line_client::expect_reply() {
+    server_.expect_reply(wait_);
 }
 
 awaitable<> line_client::ask_once(std::string line) {
@@ -149,13 +166,14 @@ awaitable<bool> line_client::ask(std::string_view line) {
     if (kind == line_kind::blank || kind == line_kind::refused) {
         co_return true;
     }
-    server_.expect_reply();
+    expect_reply();
     auto ec = co_await server_.send();
     ec.clear();  // what the server said before it closed is still to be read
     while (!ec && !awaited_.empty()) {
         ec = co_await server_.receive();
         print_replies();
     }
+    wait_ = {};
     server_.rest();
     if (ec) {
         lost(ec);
@@ -208,7 +226,7 @@ awaitable<> line_client::send_lines(int descriptor) {
         text.commit(count);
         queue_whole_lines(text, ec == asio::error::eof);
         if (!server_.requests().empty()) {
-            server_.expect_reply();
+            expect_reply();
         }
         const auto send_ec = co_await server_.send();
         if (send_ec) {
@@ -246,9 +264,10 @@ awaitable<> line_client::print_until_done() {
         ec = co_await server_.receive();
         print_replies();
         if (awaited_.empty()) {
+            wait_ = {};
             server_.rest();
         } else {
-            server_.expect_reply();
+            expect_reply();
         }
     }
     if (!(all_sent_ && awaited_.empty())) {

@@ -54,6 +54,8 @@ private:
     void print(std::string_view reply);
     void lost(const asio::error_code& ec);
     void complain(const std::string& text);
+    void note_wait(std::string_view milliseconds);
+    void expect_reply();
 
     bool raw_;
     asio::io_context io_{1};
@@ -66,6 +68,7 @@ private:
 
     std::uint64_t line_number_ = 0;
     std::deque<std::uint64_t> awaited_;  // numbers of the lines whose replies are due
+    std::chrono::milliseconds wait_{0};  // that those requests ask the server for
     bool numbered_ = false;              // complaints name the line
     bool all_sent_ = false;
     bool in_refused_line_ = false;

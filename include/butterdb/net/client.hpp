@@ -62,8 +62,11 @@ public:
     /// const. Throws reply_error.
     std::optional<std::string_view> next_reply();
 
-    /// Starts the time-out anew: something is due from the server.
-    void expect_reply() { watch_.expect_within(timeout_); }
+    /// Starts the time-out anew: something is due from the server, which may take `more` time.
+    void expect_reply(steady::duration more = {}) {
+        const bool without_end = timeout_ == steady::duration::zero();
+        watch_.expect_within(without_end ? timeout_ : timeout_ + more);
+    }
 
     /// Nothing is due: silence is no time-out.
     void rest() { watch_.expect_within(steady::duration::zero()); }
