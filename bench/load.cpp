@@ -1,116 +1,295 @@
 #include "load.hpp"
 
-#include "server_process.hpp"
-
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <numeric>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 namespace butterdb::bench {
 
 namespace {
 
 constexpr std::size_t send_first_bytes_max = 32 * KiB;
-constexpr auto progress_interval = std::chrono::milliseconds(250);
+constexpr std::uint64_t behind_max = 1'000'000;  // requests sent and not answered, of all clients
+constexpr auto short_interval = std::chrono::milliseconds(250);
+constexpr auto long_interval = std::chrono::seconds(1);
+constexpr seconds short_test_max{60};
 
-// One test under way.
-class run {
+// What a thread measured in one interval.
+struct interval_result {
+    histogram latency;
+    std::uint64_t errors = 0;
+};
+
+// Puts the intervals of all threads together.
+class timeline {
 public:
-    run(const target& server, const load& test, const progress& tell)
-        : target_(server), test_(test), tell_(tell), endpoints_(resolve(server.where)) {
-        for (std::size_t number = 0; number < test.clients; ++number) {
-            clients_.push_back(std::make_unique<load_client>(*this, number));
+    timeline(std::size_t threads, steady::duration interval, progress tell)
+        : interval_(interval), tell_(std::move(tell)), next_(threads) {}
+
+    // Each thread's intervals come in order.
+    void add(std::size_t thread, const interval_result& part) {
+        const std::scoped_lock lock(mutex_);
+        const auto index = next_[thread]++;
+        while (open_.size() <= index - done_) {
+            open_.emplace_back();
         }
+        auto& sum = open_[index - done_];
+        sum.latency.add(part.latency);
+        sum.errors += part.errors;
+        finish_complete();
     }
 
-    measurement measure() {
-        busy_ = clients_.size();
-        for (auto& each : clients_) {
-            asio::co_spawn(io_, connect(*each), [this](const std::exception_ptr& why) {
-                keep(why);
-                client_done();
-            });
-        }
-        run_to_end();
-        const auto before = usage();
-        start_ = steady::now();
-        busy_ = clients_.size();
-        for (auto& each : clients_) {
-            asio::co_spawn(io_, drive(*each), [this](const std::exception_ptr& why) {
-                keep(why);
-                client_done();
-            });
-        }
-        show_progress();
-        run_to_end();
-        return sum_up(before);
+    // A thread has no more.
+    void end(std::size_t thread) {
+        const std::scoped_lock lock(mutex_);
+        next_[thread] = SIZE_MAX;
+        finish_complete();
     }
+
+    std::vector<moment> moments() && { return std::move(moments_); }
 
 private:
-    struct load_client {
-        load_client(run& owner, std::size_t number)
-            : connection(owner.io_, owner.timeouts_, owner.target_.timeout),
-              stream(owner.test_.work, number) {}
-
-        client connection;
-        request_stream stream;
-        bool sending = false;
-    };
-
-    std::optional<process_usage> usage() const {
-        return target_.process_id ? usage_of(*target_.process_id) : std::nullopt;
+    void finish_complete() {
+        const auto complete = std::ranges::min(next_);
+        while (done_ < complete && !open_.empty()) {
+            ++done_;
+            const auto& sum = open_.front();
+            const seconds span = interval_;
+            moment each;
+            each.at = span * static_cast<double>(done_);
+            each.throughput = static_cast<double>(sum.latency.count()) / span.count();
+            each.p50 = sum.latency.percentile(50);
+            each.p99 = sum.latency.percentile(99);
+            each.max = sum.latency.max();
+            each.errors = sum.errors;
+            moments_.push_back(each);
+            open_.pop_front();
+            if (tell_) {
+                tell_(each);
+            }
+        }
     }
 
+    steady::duration interval_;
+    progress tell_;
+    std::mutex mutex_;
+    std::vector<std::size_t> next_;  // interval of each thread
+    std::size_t done_ = 0;
+    std::deque<interval_result> open_;  // from done_ on
+    std::vector<moment> moments_;
+};
+
+// What the threads of one test share.
+struct shared_state {
+    shared_state(const target& under_test, const load& wanted, const progress& tell)
+        : server(under_test),
+          test(wanted),
+          plan(wanted.work, wanted.clients),
+          access(under_test.where),
+          interval(
+              wanted.duration > short_test_max ? steady::duration(long_interval)
+                                               : steady::duration(short_interval)),
+          history(wanted.threads, interval, tell) {}
+
+    const target& server;
+    const load& test;
+    request_plan plan;
+    server_access access;
+    steady::duration interval;
+    timeline history;
+    steady::time_point start;  // of the measurement
+    std::atomic<std::uint64_t> behind{0};
+    std::atomic<bool> stop{false};
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t connected = 0;  // threads; guarded by mutex, as the next two
+    bool may_begin = false;
+    std::exception_ptr failure;
+
     void keep(const std::exception_ptr& why) {
-        if (why && !failure_) {
-            failure_ = why;
+        const std::scoped_lock lock(mutex);
+        if (why && !failure) {
+            failure = why;
+            stop = true;
+        }
+    }
+};
+
+// The clients of one thread.
+class worker {
+public:
+    worker(shared_state& all, std::size_t number) : all_(all), number_(number) {
+        const auto& test = all.test;
+        for (auto client = number; client < test.clients; client += test.threads) {
+            clients_.push_back(std::make_unique<load_client>(*this, client));
+        }
+    }
+
+    void run() {
+        try {
+            if (const auto& cpus = all_.test.cpus; !cpus.empty()) {
+                const auto cpu = cpus[number_ % cpus.size()];
+                if (!pin_this_thread(cpu)) {
+                    throw std::runtime_error("there is no processor " + std::to_string(cpu));
+                }
+            }
+            for (auto& each : clients_) {
+                spawn(connect(*each));
+            }
+            run_to_end();
+        } catch (...) {
+            all_.keep(std::current_exception());
+        }
+        if (!wait_for_begin()) {
+            return;
+        }
+        cpu_before_ = thread_cpu_time();
+        try {
+            for (auto& each : clients_) {
+                spawn(all_.test.open_loop() ? pace(*each) : drive(*each));
+            }
+            asio::co_spawn(io_, tick(), [](const std::exception_ptr&) {});
+            run_to_end();
+        } catch (...) {
+            all_.keep(std::current_exception());
+        }
+        result_.latency.add(now_.latency);
+        all_.history.end(number_);
+        const seconds elapsed = steady::now() - all_.start;
+        result_.client_cpu = elapsed.count() > 0 ? (thread_cpu_time() - cpu_before_) / elapsed : 0;
+    }
+
+    measurement& result() noexcept { return result_; }
+    steady::time_point last_reply() const noexcept { return last_reply_; }
+
+private:
+    struct due_reply {
+        steady::time_point since;  // the send, or when the send was due
+        bool counts;
+    };
+
+    struct load_client {
+        load_client(worker& owner, std::size_t number)
+            : connection(
+                  owner.io_,
+                  owner.timeouts_,
+                  owner.all_.server.timeout,
+                  owner.all_.test.work.spoken),
+              requests(owner.all_.plan, number),
+              chance(owner.all_.test.work.seed, ~std::uint64_t{number}),
+              pause(owner.io_) {}
+
+        bench::connection connection;
+        request_stream requests;
+        random_numbers chance;      // of the open loop's distances
+        std::deque<due_reply> due;  // of the open loop
+        steady_timer pause;
+        std::uint64_t measured = 0;  // requests
+        bool sending = false;
+        bool sent_all = false;
+    };
+
+    void spawn(awaitable<> task) {
+        ++tasks_;
+        asio::co_spawn(io_, std::move(task), [this](const std::exception_ptr& why) {
+            all_.keep(why);
+            if (why) {
+                close_all();
+            }
+            if (--tasks_ == 0) {
+                tick_timer_.cancel();
+                timeouts_.stop();
+            }
+        });
+    }
+
+    // Ends every coroutine of this thread soon: nothing more is sent or waited for.
+    void close_all() {
+        for (auto& each : clients_) {
+            each->connection.close();
+            each->pause.cancel();
         }
     }
 
     void run_to_end() {
+        while (all_.test.poll && !io_.stopped()) {
+            io_.poll();
+        }
         io_.run();
         io_.restart();
-        if (failure_) {
-            std::rethrow_exception(failure_);
-        }
+    }
+
+    bool wait_for_begin() {
+        std::unique_lock lock(all_.mutex);
+        ++all_.connected;
+        all_.changed.notify_all();
+        all_.changed.wait(lock, [&] { return all_.may_begin; });
+        return !all_.failure;
     }
 
     awaitable<> connect(load_client& who) {
-        const auto ec = co_await who.connection.connect(endpoints_);
+        const auto ec = co_await who.connection.connect(all_.access);
         if (ec) {
             throw std::runtime_error(
-                "cannot connect to " + name_of(target_.where) + ": " + client::describe(ec));
+                "cannot connect to " + name_of(all_.server.where) + ": " +
+                connection::describe(ec));
         }
     }
 
+    // The closed loop.
     awaitable<> drive(load_client& who) {
-        std::uint64_t done = 0;
-        while (wants_more(done)) {
-            auto batch = std::uint64_t{test_.pipeline};
-            if (test_.duration == test_.duration.zero()) {
-                batch = std::min(batch, test_.operations - done);
+        while (wants_more(who)) {
+            auto batch = std::uint64_t{all_.test.pipeline};
+            const auto now = steady::now();
+            const bool counts = now >= all_.start;
+            if (counts && all_.test.duration == all_.test.duration.zero()) {
+                batch = std::min(batch, all_.test.operations - who.measured);
             }
+            std::uint64_t due = 0;
             for (std::uint64_t i = 0; i < batch; ++i) {
-                result_.gets += who.stream.append_next(who.connection.requests()) == operation::get;
+                due += who.requests.append_next(who.connection.requests());
             }
-            const auto ec = co_await exchange(who, batch);
+            who.measured += counts ? batch : 0;
+            const due_reply sent{now, counts};
+            const auto ec = co_await exchange(who, due, sent);
             if (ec) {
                 note_lost(ec);
                 co_return;
             }
-            done += batch;
         }
+    }
+
+    bool wants_more(const load_client& who) const {
+        if (all_.stop.load(std::memory_order_relaxed)) {
+            return false;
+        }
+        if (all_.test.duration == all_.test.duration.zero()) {
+            return who.measured < all_.test.operations;
+        }
+        return steady::now() < end();
+    }
+
+    steady::time_point end() const {
+        return all_.start + std::chrono::duration_cast<steady::duration>(all_.test.duration);
     }
 
     // Sends what is queued and takes the replies in; each latency counts from the common send. A
     // batch that may not fit into the kernel is sent while its first replies come in: a server that
     // waits for its replies to be read takes no more requests.
-    awaitable<asio::error_code> exchange(load_client& who, std::uint64_t due) {
+    awaitable<asio::error_code> exchange(load_client& who, std::uint64_t due, due_reply sent) {
         who.connection.expect_reply();
-        const auto sent_at = steady::now();
         asio::error_code ec;
         if (who.connection.requests().size() > send_first_bytes_max) {
             who.sending = true;
@@ -120,17 +299,15 @@ private:
             ec = co_await who.connection.send();
         }
         while (!ec && due > 0) {
-            who.connection.expect_reply();
             ec = co_await who.connection.receive();
-            const auto latency = steady::now() - sent_at;
-            for (auto reply = who.connection.next_reply(); reply;
-                 reply = who.connection.next_reply()) {
-                --due;
-                count(who.stream.judge(*reply), latency);
-                if (due == 0) {
-                    break;
-                }
+            const auto now = steady::now();
+            auto got = who.connection.first_reply();
+            for (; got && due > 0; --due) {
+                count(who, *got, sent, now);
+                who.connection.drop(*got);
+                got = due > 1 ? who.connection.first_reply() : std::nullopt;
             }
+            who.connection.expect_reply();
         }
         if (ec) {
             who.connection.close();
@@ -144,71 +321,226 @@ private:
     // A failure is seen by the receiving side, too.
     static awaitable<> send(load_client& who) { co_await who.connection.send(); }
 
-    void count(outcome what, steady::duration latency) {
+    // The open loop: sends when it is time, whatever has become of the requests before.
+    awaitable<> pace(load_client& who) {
+        spawn(collect(who));
+        const auto warm_up = std::chrono::duration_cast<steady::duration>(all_.test.warm_up);
+        auto next = all_.start - warm_up + first_distance(who);
+        auto able_since = next;  // to send
+        asio::error_code ec;
+        while (!ec && next < end() && !all_.stop.load(std::memory_order_relaxed)) {
+            auto now = steady::now();
+            if (now < next) {
+                who.pause.expires_at(next);
+                asio::error_code ignored;
+                co_await who.pause.async_wait(into(ignored));
+                now = steady::now();
+            }
+            if (who.due.empty()) {
+                who.connection.expect_reply();
+            }
+            std::uint64_t added = 0;
+            for (; next <= now && next < end() && added <= behind_max; next += distance(who)) {
+                const bool counts = next >= all_.start;
+                const auto replies = who.requests.append_next(who.connection.requests());
+                who.due.insert(who.due.end(), replies, due_reply{next, counts});
+                added += replies;
+                if (counts) {
+                    result_.due += replies;
+                    result_.send_delay.add(now - std::max(next, able_since));
+                }
+            }
+            if (all_.behind.fetch_add(added, std::memory_order_relaxed) + added > behind_max) {
+                result_.gave_up = "the server was more than a million requests behind";
+                all_.stop = true;
+            }
+            ec = co_await who.connection.send();
+            able_since = steady::now();
+        }
+        who.sent_all = true;
+        if (who.due.empty() || all_.stop) {
+            who.connection.close();
+        }
+    }
+
+    awaitable<> collect(load_client& who) {
+        asio::error_code ec;
+        while (!ec && !(who.sent_all && who.due.empty())) {
+            ec = co_await who.connection.receive();
+            const auto now = steady::now();
+            auto got = who.connection.first_reply();
+            std::uint64_t taken = 0;
+            for (; got && !who.due.empty(); ++taken) {
+                count(who, *got, who.due.front(), now);
+                who.due.pop_front();
+                who.connection.drop(*got);
+                got = who.connection.first_reply();
+            }
+            all_.behind.fetch_sub(taken, std::memory_order_relaxed);
+            if (who.due.empty()) {
+                who.connection.rest();
+            } else {
+                who.connection.expect_reply();
+            }
+        }
+        const bool done = who.sent_all && who.due.empty();
+        if (ec && !done && !all_.stop) {
+            note_lost(ec);
+        }
+        all_.behind.fetch_sub(who.due.size(), std::memory_order_relaxed);
+        who.connection.close();
+    }
+
+    // Even arrivals of several clients do not coincide.
+    steady::duration first_distance(load_client& who) const {
+        const auto whole = distance(who);
+        return all_.test.spaced == arrivals::even ? std::chrono::duration_cast<steady::duration>(
+                                                        seconds(whole) * who.chance.share())
+                                                  : whole;
+    }
+
+    // To the next request of one client.
+    steady::duration distance(load_client& who) const {
+        const seconds mean(static_cast<double>(all_.test.clients) / all_.test.rate);
+        const auto drawn =
+            all_.test.spaced == arrivals::even ? mean : mean * -std::log(1 - who.chance.share());
+        return std::max(std::chrono::duration_cast<steady::duration>(drawn), steady::duration(1));
+    }
+
+    void count(load_client& who, const reply& got, due_reply request, steady::time_point now) {
+        const auto what = who.requests.judge(got);
+        if (!request.counts) {
+            return;
+        }
+        last_reply_ = now;
         ++result_.operations;
-        result_.latency.add(latency);
-        result_.hits += what == outcome::hit ? 1 : 0;
-        result_.wrong += what == outcome::wrong ? 1 : 0;
+        now_.latency.add(now - request.since);
+        result_.gets += who.requests.judged_get() ? 1U : 0U;
+        switch (what) {
+            case outcome::hit:
+                ++result_.hits;
+                break;
+            case outcome::right:
+            case outcome::miss:
+                break;
+            case outcome::failure:
+                note_error("refused:" + kind_of(got.text));
+                break;
+            case outcome::wrong:
+                note_error(error_kinds::wrong_value);
+                break;
+            case outcome::lost:
+                note_error(error_kinds::lost_write);
+                break;
+        }
+    }
+
+    // `ERROR OOM ...` of the text dialect, `OOM ...` of RESP: OOM.
+    static std::string kind_of(std::string_view refusal) {
+        constexpr std::string_view in_text = "ERROR ";
+        if (refusal.starts_with(in_text)) {
+            refusal.remove_prefix(in_text.size());
+        }
+        return std::string(refusal.substr(0, refusal.find(' ')));
+    }
+
+    void note_error(const std::string& kind) {
+        ++result_.errors[kind];
+        ++now_.errors;
     }
 
     void note_lost(const asio::error_code& ec) {
-        ++result_.connections_lost;
+        const bool late = ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor;
+        note_error(late ? error_kinds::timeout : error_kinds::connection);
         if (result_.connection_failure.empty()) {
-            result_.connection_failure = client::describe(ec);
+            result_.connection_failure = connection::describe(ec);
         }
     }
 
-    bool wants_more(std::uint64_t done) const {
-        if (test_.duration == test_.duration.zero()) {
-            return done < test_.operations;
-        }
-        return steady::now() - start_ < test_.duration;
-    }
-
-    void client_done() {
-        if (--busy_ == 0) {
-            result_.elapsed = steady::now() - start_;
-            progress_timer_.cancel();
-            timeouts_.stop();
-        }
-    }
-
-    void show_progress() {
-        if (!tell_) {
-            return;
-        }
-        progress_timer_.expires_after(progress_interval);
-        progress_timer_.async_wait([this](const asio::error_code& ec) {
-            if (!ec) {
-                tell_(result_.operations, steady::now() - start_);
-                show_progress();
+    // Ends an interval when it is time.
+    awaitable<> tick() {
+        auto next = all_.start;
+        while (tasks_ > 0) {
+            tick_timer_.expires_at(next);
+            asio::error_code ec;
+            co_await tick_timer_.async_wait(into(ec));
+            if (ec) {
+                break;
             }
-        });
-    }
-
-    measurement sum_up(const std::optional<process_usage>& before) {
-        const auto after = usage();
-        result_.clients = test_.clients;
-        if (before && after) {
-            result_.cpu_percent = 100 * ((after->cpu - before->cpu) / result_.elapsed);
-            result_.resident_bytes = after->resident_bytes;
+            if (all_.stop) {  // by another thread, perhaps
+                close_all();
+                break;
+            }
+            if (next == all_.start) {
+                cpu_before_ = thread_cpu_time();
+            } else {
+                end_interval();
+            }
+            next += all_.interval;
         }
-        return std::move(result_);
     }
 
-    const target& target_;
-    const load& test_;
-    const progress& tell_;
+    void end_interval() {
+        result_.latency.add(now_.latency);
+        all_.history.add(number_, now_);
+        now_.latency.clear();
+        now_.errors = 0;
+    }
+
+    shared_state& all_;
+    std::size_t number_;
     asio::io_context io_{1};
-    sweeper timeouts_{io_};
-    steady_timer progress_timer_{io_};
-    std::vector<stream_socket::endpoint_type> endpoints_;
+    system_time time_{io_};
+    sweeper timeouts_{time_};
+    steady_timer tick_timer_{io_};
     std::vector<std::unique_ptr<load_client>> clients_;
+    std::size_t tasks_ = 0;
     measurement result_;
-    std::exception_ptr failure_;
-    steady::time_point start_;
-    std::size_t busy_ = 0;
+    interval_result now_;
+    seconds cpu_before_{0};
+    steady::time_point last_reply_{};
 };
+
+std::optional<process_usage> usage(const target& server) {
+    return server.process_id ? usage_of(*server.process_id) : std::nullopt;
+}
+
+void add(measurement& sum, const measurement& part) {
+    sum.operations += part.operations;
+    sum.due += part.due;
+    sum.gets += part.gets;
+    sum.hits += part.hits;
+    for (const auto& [kind, count] : part.errors) {
+        sum.errors[kind] += count;
+    }
+    if (sum.connection_failure.empty()) {
+        sum.connection_failure = part.connection_failure;
+    }
+    if (sum.gave_up.empty()) {
+        sum.gave_up = part.gave_up;
+    }
+    sum.latency.add(part.latency);
+    sum.send_delay.add(part.send_delay);
+    sum.client_cpu = std::max(sum.client_cpu, part.client_cpu);
+}
+
+// Waits until every thread has connected, then lets them begin. Gives what the server had used when
+// the measurement began.
+std::optional<process_usage> begin(shared_state& all, std::size_t threads) {
+    std::unique_lock lock(all.mutex);
+    all.changed.wait(lock, [&] { return all.connected == threads; });
+    const auto before = usage(all.server);  // later, the threads may leave no processor for it
+    all.start = steady::now() + std::chrono::duration_cast<steady::duration>(all.test.warm_up);
+    all.may_begin = true;
+    all.changed.notify_all();
+    const bool failed = static_cast<bool>(all.failure);
+    lock.unlock();
+    if (failed || all.test.warm_up == all.test.warm_up.zero()) {
+        return before;
+    }
+    std::this_thread::sleep_until(all.start);
+    return usage(all.server);
+}
 
 }  // namespace
 
@@ -216,8 +548,73 @@ double measurement::throughput() const noexcept {
     return elapsed.count() > 0 ? static_cast<double>(operations) / elapsed.count() : 0;
 }
 
+std::uint64_t measurement::errors_in_all() const noexcept {
+    return std::accumulate(
+        errors.begin(), errors.end(), std::uint64_t{0}, [](auto sum, const auto& each) {
+            return sum + each.second;
+        });
+}
+
+std::optional<double> measurement::cpu_per_operation() const noexcept {
+    if (!server || operations == 0) {
+        return std::nullopt;
+    }
+    return server->cpu.count() / static_cast<double>(operations);
+}
+
 measurement run_load(const target& server, const load& test, const progress& tell) {
-    return run(server, test, tell).measure();
+    shared_state all(server, test, tell);
+    std::vector<std::unique_ptr<worker>> workers;
+    for (std::size_t i = 0; i < test.threads; ++i) {
+        workers.push_back(std::make_unique<worker>(all, i));
+    }
+    std::vector<std::jthread> threads;
+    try {
+        for (auto& each : workers) {
+            threads.emplace_back([&each] { each->run(); });
+        }
+    } catch (const std::system_error&) {
+        all.keep(std::current_exception());
+    }
+    const auto before = begin(all, threads.size());
+    threads.clear();
+    const auto after = usage(server);
+    if (all.failure) {
+        std::rethrow_exception(all.failure);
+    }
+    measurement sum;
+    auto last_reply = all.start;
+    for (auto& each : workers) {
+        add(sum, each->result());
+        last_reply = std::max(last_reply, each->last_reply());
+    }
+    sum.elapsed = last_reply - all.start;
+    sum.timeline = std::move(all.history).moments();
+    if (before && after) {
+        sum.server = *after - *before;
+    }
+    return sum;
+}
+
+void preload(const target& server, const load& test) {
+    auto filling = test;
+    filling.clients = std::min<std::uint64_t>(test.work.keys, 8);
+    filling.threads = 1;
+    filling.operations = (test.work.keys + filling.clients - 1) / filling.clients;
+    filling.duration = filling.warm_up = seconds(0);
+    filling.pipeline = 64;
+    filling.rate = 0;
+    filling.work.verify = false;
+    filling.work.choice.what = key_choice::shape::sequential;
+    request_kind put;
+    put.what = request_kind::effect::put;
+    filling.work.kinds = {put};
+    const auto measured = run_load(server, filling, nullptr);
+    if (measured.failed()) {
+        const auto why =
+            measured.errors.empty() ? measured.gave_up : measured.errors.begin()->first;
+        throw std::runtime_error("the keys could not be put before the test: " + why);
+    }
 }
 
 }  // namespace butterdb::bench

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "connection.hpp"
 #include "histogram.hpp"
+#include "process.hpp"
 #include "workload.hpp"
 #include <butterdb/net/client.hpp>
 
@@ -8,39 +10,85 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace butterdb::bench {
 
-/// One test: so many clients, each with so many operations, or for so long.
+using seconds = std::chrono::duration<double>;
+
+/// When requests are sent in an open loop.
+enum class arrivals : std::uint8_t {
+    poisson,  ///< independently of each other, as those of many people are
+    even,     ///< at equal distances
+};
+
+/// One test: so many clients, each with so many requests, or for so long.
 struct load {
     std::size_t clients = 8;
+    std::size_t threads = 1;
     std::uint64_t operations = 10'000;  ///< of each client; not counted when there is a duration
-    std::chrono::duration<double> duration{0};
+    seconds duration{0};
+    seconds warm_up{0};        ///< before anything is measured
     std::size_t pipeline = 1;  ///< requests sent together, before their replies are awaited
+    /// Requests a second of all clients, sent when they are due whether or not the server keeps up:
+    /// an open loop. 0: a closed loop, where each client waits for its replies.
+    double rate = 0;
+    arrivals spaced = arrivals::poisson;
+    bool poll = false;      ///< the load tool never sleeps
+    std::vector<int> cpus;  ///< that its threads run on, in turn; empty: any
     workload work;
+
+    bool open_loop() const noexcept { return rate > 0; }
 };
+
+/// A quarter of a second of a test (a second, in tests longer than a minute).
+struct moment {
+    seconds at{0};  ///< its end, from the begin of the measurement
+    double throughput = 0;
+    std::chrono::nanoseconds p50{0};
+    std::chrono::nanoseconds p99{0};
+    std::chrono::nanoseconds max{0};
+    std::uint64_t errors = 0;
+};
+
+/// Kinds of errors. Beside these, refusals count under `refused:` and their code (`refused:OOM`).
+namespace error_kinds {
+inline constexpr const char* wrong_value = "wrong";
+inline constexpr const char* lost_write = "lost";
+inline constexpr const char* connection = "connection";
+inline constexpr const char* timeout = "timeout";
+}  // namespace error_kinds
 
 /// What one test measured.
 struct measurement {
-    std::size_t clients = 0;
-    std::uint64_t operations = 0;  ///< requests answered
+    std::uint64_t operations = 0;  ///< replies
+    std::uint64_t due = 0;         ///< open loop: replies due to what was sent
     std::uint64_t gets = 0;
     std::uint64_t hits = 0;
-    std::uint64_t wrong = 0;         ///< replies that cannot be right
-    std::string connection_failure;  ///< the first one; empty: none
-    std::uint64_t connections_lost = 0;
-    std::chrono::duration<double> elapsed{0};
-    histogram latency;  ///< of each request, from the send that carried it to its own reply
-
-    // Of the server's process; nothing when it is not on this machine.
-    std::optional<double> cpu_percent;  ///< of one core
-    std::optional<std::uint64_t> resident_bytes;
+    std::map<std::string, std::uint64_t> errors;  ///< how often, by kind: `error_kinds`
+    std::string connection_failure;               ///< why the first lost connection ended
+    std::string gave_up;                          ///< why the test ended early; empty: it did not
+    seconds elapsed{0};
+    histogram latency;     ///< from the send, or in an open loop the time it was due, to the reply
+    histogram send_delay;  ///< open loop: how much later than due a request was sent
+    std::vector<moment> timeline;
+    double client_cpu = 0;  ///< of one core, of the busiest thread of this tool
+    std::optional<process_usage>
+        server;  ///< used meanwhile; nothing when it is not on this machine
 
     double throughput() const noexcept;
-    bool failed() const noexcept { return wrong > 0 || connections_lost > 0; }
+    std::uint64_t errors_in_all() const noexcept;
+    /// Server's CPU in seconds per reply; nothing when it is not known.
+    std::optional<double> cpu_per_operation() const noexcept;
+    /// A reply that cannot be right, or a lost write.
+    bool has_wrong() const noexcept {
+        return errors.contains(error_kinds::wrong_value) ||
+               errors.contains(error_kinds::lost_write);
+    }
+    bool failed() const noexcept { return errors_in_all() > 0 || !gave_up.empty(); }
 };
 
 /// The server under test.
@@ -50,11 +98,14 @@ struct target {
     std::optional<std::int64_t> process_id;  ///< where its CPU and memory can be read
 };
 
-/// Told a few times a second how far a test has got: operations so far, time so far.
-using progress = std::function<void(std::uint64_t, std::chrono::duration<double>)>;
+/// Told as the test goes on, from another thread than the caller's.
+using progress = std::function<void(const moment&)>;
 
-/// Runs one test: connects all clients, then drives them, one coroutine each, on this thread.
-/// Throws when a client cannot connect.
+/// Runs one test: connects all clients, then drives them, one or two coroutines each. Throws when a
+/// client cannot connect, or the server sends what is no reply.
 measurement run_load(const target& server, const load& test, const progress& tell);
+
+/// Puts every key once.
+void preload(const target& server, const load& test);
 
 }  // namespace butterdb::bench

@@ -1,71 +1,62 @@
-#include "load.hpp"
+#include "html_report.hpp"
 #include "options.hpp"
 #include "report.hpp"
-#include "server_process.hpp"
+#include "tasks.hpp"
 #include <butterdb/net/platform.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <optional>
+#include <fstream>
+#include <stdexcept>
 #include <string>
-#include <system_error>
 
 namespace {
 
 using namespace butterdb;
 using namespace butterdb::bench;
 
-// A line on the terminal that rewrites itself; nothing when stderr is no terminal.
-progress make_progress() {
-    if (::isatty(STDERR_FILENO) == 0) {
-        return nullptr;
-    }
-    return [](std::uint64_t operations, std::chrono::duration<double> elapsed) {
-        std::fprintf(
-            stderr,
-            "\r  %6.1f s  %12llu ops  %10.0f ops/s ",
-            elapsed.count(),
-            static_cast<unsigned long long>(operations),
-            static_cast<double>(operations) / elapsed.count());
-    };
-}
-
-void clear_progress() {
-    if (::isatty(STDERR_FILENO) != 0) {
-        std::fprintf(stderr, "\r\x1b[K");
+void write_file(const std::string& path, const std::string& text) {
+    std::ofstream out(path, std::ios::binary);
+    out << text;
+    if (!out.flush()) {
+        throw std::runtime_error("cannot write " + path);
     }
 }
 
-int run(options& asked) {
-    std::optional<spawned_server> spawned;
-    if (asked.spawn) {
-        asked.server.where = {"127.0.0.1", spawned.emplace().port(), {}};
+// Prints what is worse than the baseline; true when something is.
+bool report_regressions(const options& asked, const findings& found) {
+    if (asked.baseline_file.empty()) {
+        return false;
     }
-    try {
-        asked.server.process_id = local_process_of(asked.server.where, asked.server.timeout);
-    } catch (const std::system_error& why) {
-        throw std::runtime_error(
-            "no server answers on " + name_of(asked.server.where) + ": " + why.code().message() +
-            "; start one with: butterdb, or let this program start one with: --spawn");
+    const auto worse = compare_with_baseline(found.results, asked.baseline_file, asked.tolerance);
+    for (const auto& each : worse) {
+        std::fprintf(stderr, "butterdb-bench: worse than the baseline: %s\n", each.c_str());
     }
-    const auto tell = make_progress();
-    bool failed = false;
-    report out(asked.output);
-    out.begin(name_of(asked.server.where));
-    for (const auto& planned : asked.plan) {
-        const auto measured = run_load(asked.server, planned.test, tell);
-        clear_progress();
-        out.add(planned, measured);
-        failed = failed || measured.failed();
-    }
+    return !worse.empty();
+}
+
+int run(const options& asked, std::string command_line) {
+    report out(asked.output, asked.what == task::scale);
+    auto found = carry_out(asked, out);
     out.end();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    found.command_line = std::move(command_line);
+    if (!asked.report_file.empty()) {
+        write_file(asked.report_file, html_report(found));
+    }
+    if (!asked.hgrm_file.empty() && !found.results.empty()) {
+        write_file(asked.hgrm_file, found.results.back().measured.latency.to_hgrm());
+    }
+    // Search goes on until the server gives way; what is wrong is wrong there, too.
+    const bool failed = std::ranges::any_of(found.results, [&](const auto& each) {
+        return asked.what == task::search ? each.measured.has_wrong() : each.measured.failed();
+    });
+    const bool worse = report_regressions(asked, found);
+    return failed || worse ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 }  // namespace
@@ -73,11 +64,22 @@ int run(options& asked) {
 int main(int argc, char** argv) {
     reserve_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    const auto descriptors = raise_descriptor_limit();
     std::string help;
     try {
-        auto asked = read_options(argc, argv, help);
-        return run(asked);
+        const auto asked = read_options(argc, argv, help);
+        constexpr std::size_t descriptors_kept = 32;
+        const auto clients = std::ranges::max(asked.clients);
+        if (clients + descriptors_kept > descriptors) {
+            throw std::runtime_error(
+                std::to_string(clients) + " clients need more open files than the " +
+                std::to_string(descriptors) + " that the system allows (ulimit -n)");
+        }
+        std::string command_line = "butterdb-bench";
+        for (int i = 1; i < argc; ++i) {
+            command_line.append(" ").append(argv[i]);
+        }
+        return run(asked, std::move(command_line));
     } catch (const CLI::CallForHelp&) {
         std::fputs(help.c_str(), stdout);
         return EXIT_SUCCESS;

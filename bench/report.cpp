@@ -1,7 +1,17 @@
 #include "report.hpp"
 
+#include "text.hpp"
+#include <butterdb/base/number.hpp>
+
+#include <algorithm>
+#include <array>
 #include <cinttypes>
 #include <cstdio>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
 
 namespace butterdb::bench {
 
@@ -24,110 +34,165 @@ double hit_percent(const measurement& m) {
 // 40000 -> "40,000"
 std::string grouped(std::uint64_t number) {
     const auto digits = std::to_string(number);
-    std::string text;
+    std::string shown;
     for (std::size_t i = 0; i < digits.size(); ++i) {
         if (i > 0 && (digits.size() - i) % 3 == 0) {
-            text += ',';
+            shown += ',';
         }
-        text += digits[i];
+        shown += digits[i];
     }
-    return text;
+    return shown;
 }
 
-// A figure of the server's process, or why there is none.
-template <typename Value>
-std::string figure(const std::optional<Value>& value, const char* format, double unit) {
-    if (!value) {
-        return "n/a (not a butterdb on this machine)";
+std::uint64_t errors_of(const measurement& m, std::string_view kind) {
+    std::uint64_t sum = 0;
+    for (const auto& [name, count] : m.errors) {
+        sum += name.starts_with(kind) ? count : 0;
     }
-    char text[32];
-    std::snprintf(text, sizeof text, format, static_cast<double>(*value) / unit);
-    return text;
+    return sum;
 }
 
-void print_full(const measurement& m) {
-    const auto ms = [&](double percent) { return milliseconds(m.latency.percentile(percent)); };
+std::uint64_t wrong_replies(const measurement& m) {
+    return errors_of(m, error_kinds::wrong_value) + errors_of(m, error_kinds::lost_write);
+}
+
+const char* name_of(dialect spoken) {
+    switch (spoken) {
+        case dialect::text:
+            return "text";
+        case dialect::resp:
+            return "resp";
+        case dialect::memcache:
+            return "memcache";
+    }
+    return "";
+}
+
+std::string latency_text(const result& each, double percent) {
+    const auto& m = each.measured;
+    if (!each.said.latency_refused.empty()) {
+        return "refused";
+    }
+    if (percent < 100 && !m.latency.knows(percent)) {
+        return "n/a";
+    }
+    return text("%.3f ms", milliseconds(m.latency.percentile(percent)));
+}
+
+std::string mean_text(const result& each) {
+    return each.said.latency_refused.empty()
+               ? text("%.3f ms", milliseconds(each.measured.latency.mean()))
+               : "refused";
+}
+
+std::string cpu_text(const result& each, const char* form) {
+    const auto share = server_share(each.measured);
+    return share ? text(form, *share * 100) : "n/a";
+}
+
+void print_errors(const measurement& m) {
+    for (const auto& [kind, count] : m.errors) {
+        std::printf("  Errors:        %s %s\n", grouped(count).c_str(), kind.c_str());
+    }
+    if (!m.connection_failure.empty()) {
+        std::printf("  Lost:          the first connection: %s\n", m.connection_failure.c_str());
+    }
+}
+
+void print_full(const result& each) {
+    const auto& m = each.measured;
     std::printf("  Total Ops:     %s\n", grouped(m.operations).c_str());
     std::printf("  Total Time:    %.3f s\n", m.elapsed.count());
     std::printf("  Throughput:    %.1f ops/s\n", m.throughput());
-    std::printf("  Avg Latency:   %.3f ms\n", milliseconds(m.latency.mean()));
-    std::printf("  p50 Latency:   %.3f ms\n", ms(50));
-    std::printf("  p95 Latency:   %.3f ms\n", ms(95));
-    std::printf("  p99 Latency:   %.3f ms\n", ms(99));
-    std::printf("  Max Latency:   %.3f ms\n", milliseconds(m.latency.max()));
+    std::printf("  Avg Latency:   %s\n", mean_text(each).c_str());
+    for (const auto& [name, percent] : std::initializer_list<std::pair<const char*, double>>{
+             {"p50 Latency:", 50}, {"p95 Latency:", 95}, {"p99 Latency:", 99}}) {
+        std::printf("  %-14s %s\n", name, latency_text(each, percent).c_str());
+    }
+    for (const auto& [name, percent] : std::initializer_list<std::pair<const char*, double>>{
+             {"p99.9:", 99.9}, {"p99.99:", 99.99}, {"p99.999:", 99.999}}) {
+        if (m.latency.knows(percent)) {
+            std::printf("  %-14s %s\n", name, latency_text(each, percent).c_str());
+        }
+    }
+    std::printf("  Max Latency:   %s\n", latency_text(each, 100).c_str());
     std::printf("  Hit Ratio:     %.1f%% of GETs\n", hit_percent(m));
-    std::printf("  CPU Usage:     %s\n", figure(m.cpu_percent, "%.2f%%", 1).c_str());
-    std::printf("  Memory:        %s\n", figure(m.resident_bytes, "%.2f MB", bytes_per_mb).c_str());
-    std::printf("  Wrong Replies: %" PRIu64 "\n", m.wrong);
-}
-
-void print_line(const measurement& m) {
-    const auto cpu = m.cpu_percent ? figure(m.cpu_percent, "%.1f%%", 1) : "n/a";
     std::printf(
-        "  %2zu clients -> %.1f ops/s, %.3f ms avg, p50 %.3f ms, p99 %.3f ms, max %.3f ms, "
-        "CPU %s, hits %.1f%%",
-        m.clients,
-        m.throughput(),
-        milliseconds(m.latency.mean()),
-        milliseconds(m.latency.percentile(50)),
-        milliseconds(m.latency.percentile(99)),
-        milliseconds(m.latency.max()),
-        cpu.c_str(),
-        hit_percent(m));
-    std::printf(m.wrong == 0 ? "\n" : ", %" PRIu64 " wrong replies\n", m.wrong);
+        "  CPU Usage:     %s\n",
+        m.server ? cpu_text(each, "%.2f%%").c_str() : "n/a (not on this machine)");
+    if (const auto cpu = m.cpu_per_operation()) {
+        std::printf(
+            "  CPU per Op:    %.3f us, %.0f%% of it in the kernel\n",
+            *cpu * 1e6,
+            m.server->cpu.count() > 0 ? std::min(100.0, 100 * (m.server->system / m.server->cpu))
+                                      : 0);
+    }
+    if (m.server) {
+        std::printf(
+            "  Memory:        %.2f MB\n",
+            static_cast<double>(m.server->resident_bytes) / bytes_per_mb);
+    }
+    std::printf(
+        "  Bottleneck:    %s (this tool used %.0f%% of a processor)\n",
+        bench::name_of(each.said.limit),
+        m.client_cpu * 100);
+    std::printf("  Wrong Replies: %" PRIu64 "\n", wrong_replies(m));
 }
 
-struct field {
-    const char* name;
-    std::string value;  // a JSON number or null
-};
+void print_line(const result& each) {
+    const auto& m = each.measured;
+    std::printf(
+        "  %2zu clients -> %.1f ops/s, %s avg, p50 %s, p99 %s, max %s, CPU %s, hits %.1f%%",
+        each.test.clients,
+        m.throughput(),
+        mean_text(each).c_str(),
+        latency_text(each, 50).c_str(),
+        latency_text(each, 99).c_str(),
+        latency_text(each, 100).c_str(),
+        cpu_text(each, "%.1f%%").c_str(),
+        hit_percent(m));
+    const auto wrong = wrong_replies(m);
+    std::printf(wrong == 0 ? "\n" : ", %" PRIu64 " wrong replies\n", wrong);
+}
 
 std::string number(double value) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.6g", value);
-    return text;
-}
-
-// The fields of JSON and CSV, in order.
-std::vector<field> fields_of(const load& test, const measurement& m) {
-    const auto us = [&](double percent) {
-        return number(microseconds(m.latency.percentile(percent)));
-    };
-    return {
-        {"clients", std::to_string(m.clients)},
-        {"pipeline", std::to_string(test.pipeline)},
-        {"operations", std::to_string(m.operations)},
-        {"seconds", number(m.elapsed.count())},
-        {"operations_per_second", number(m.throughput())},
-        {"latency_us_mean", number(microseconds(m.latency.mean()))},
-        {"latency_us_p50", us(50)},
-        {"latency_us_p95", us(95)},
-        {"latency_us_p99", us(99)},
-        {"latency_us_max", number(microseconds(m.latency.max()))},
-        {"gets", std::to_string(m.gets)},
-        {"hits", std::to_string(m.hits)},
-        {"wrong_replies", std::to_string(m.wrong)},
-        {"connections_lost", std::to_string(m.connections_lost)},
-        {"server_cpu_percent", m.cpu_percent ? number(*m.cpu_percent) : "null"},
-        {"server_resident_bytes", m.resident_bytes ? std::to_string(*m.resident_bytes) : "null"},
-    };
+    return text("%.6g", value);
 }
 
 void print_json(const std::vector<field>& fields, bool first) {
-    std::printf(first ? "  {" : ",\n  {");
-    const char* separator = "";
+    const char* separator = first ? "  {" : ",\n  {";
     for (const auto& each : fields) {
-        std::printf("%s\"%s\": %s", separator, each.name, each.value.c_str());
+        const char* const quote = each.is_text && each.value != "null" ? "\"" : "";
+        std::string value;
+        for (const char c : each.value) {
+            value += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+        }
+        std::printf("%s\"%s\": %s%s%s", separator, each.name, quote, value.c_str(), quote);
         separator = ", ";
     }
     std::printf("}");
+}
+
+// RFC 4180: what has a comma or a quote stands in quotes.
+std::string csv_cell(const field& each) {
+    if (each.value == "null") {
+        return {};
+    }
+    if (each.value.find_first_of(",\"\n") == each.value.npos) {
+        return each.value;
+    }
+    std::string quoted = "\"";
+    for (const char c : each.value) {
+        quoted += c == '"' ? "\"\"" : std::string(1, c);
+    }
+    return quoted + '"';
 }
 
 void print_csv(const std::vector<field>& fields, bool first) {
     const auto print_row = [&](auto text_of) {
         const char* separator = "";
         for (const auto& each : fields) {
-            std::printf("%s%s", separator, text_of(each));
+            std::printf("%s%s", separator, std::string(text_of(each)).c_str());
             separator = ",";
         }
         std::printf("\n");
@@ -135,47 +200,241 @@ void print_csv(const std::vector<field>& fields, bool first) {
     if (first) {
         print_row([](const field& each) { return each.name; });
     }
-    print_row([](const field& each) { return each.value == "null" ? "" : each.value.c_str(); });
+    print_row(csv_cell);
+}
+
+// A line of CSV in cells.
+std::vector<std::string> cells_of(const std::string& line) {
+    std::vector<std::string> cells(1);
+    bool quoted = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+            cells.back() += line[i++];
+        } else if (line[i] == '"') {
+            quoted = !quoted;
+        } else if (line[i] == ',' && !quoted) {
+            cells.emplace_back();
+        } else if (line[i] != '\r') {
+            cells.back() += line[i];
+        }
+    }
+    return cells;
+}
+
+using row = std::map<std::string, std::string>;
+
+std::vector<row> read_csv(const std::string& path) {
+    std::ifstream in(path);
+    std::string line;
+    std::vector<row> rows;
+    std::getline(in, line);
+    const auto names = cells_of(line);
+    while (std::getline(in, line)) {
+        const auto cells = cells_of(line);
+        row each;
+        for (std::size_t i = 0; i < std::min(names.size(), cells.size()); ++i) {
+            each[names[i]] = cells[i];
+        }
+        rows.push_back(each);
+    }
+    return rows;
+}
+
+row row_of(const result& each) {
+    row made;
+    for (const auto& part : fields_of(each)) {
+        made[part.name] = part.value == "null" ? std::string() : part.value;
+    }
+    return made;
+}
+
+std::string identity(const row& each) {
+    std::string text;
+    for (const auto* const name : {"server", "test", "protocol", "clients", "pipeline", "rate"}) {
+        const auto found = each.find(name);
+        text += (found == each.end() ? std::string() : found->second) + '|';
+    }
+    return text;
+}
+
+// The median of a field over the rounds of one test; nothing when it is never known.
+std::optional<double> median_of(
+    const std::vector<row>& rows, const std::string& which, const char* name) {
+    std::vector<double> values;
+    for (const auto& each : rows) {
+        const auto found = each.find(name);
+        if (identity(each) == which && found != each.end()) {
+            if (const auto value = parse_float(found->second)) {
+                values.push_back(static_cast<double>(*value));
+            }
+        }
+    }
+    return values.empty() ? std::nullopt : std::optional(median(std::move(values)));
+}
+
+std::string ratio_text(const ratio& each) {
+    return text(
+        "%.3f (%.3f to %.3f)%s",
+        each.middle,
+        each.low,
+        each.high,
+        each.from_few     ? ", too few rounds to tell"
+        : each.is_noise() ? ", noise"
+                          : "");
 }
 
 }  // namespace
 
-void report::add(const planned_test& planned, const measurement& measured) {
-    if (first_ && form_ == format::text) {
-        std::printf("ButterDB Benchmark Suite - %s\n", server_.c_str());
-    } else if (first_ && form_ == format::json) {
+// The addresses and programs that a user names may hold what JSON escapes; control bytes they may
+// not, on a command line that a person types.
+std::vector<field> fields_of(const result& each) {
+    const auto& m = each.measured;
+    const bool trusted = each.said.latency_refused.empty();
+    const auto us = [&](double percent) {
+        const bool known = trusted && (percent >= 100 || m.latency.knows(percent));
+        return known ? number(microseconds(m.latency.percentile(percent))) : "null";
+    };
+    const auto of_server = [&](auto figure) {
+        return m.server && m.operations > 0 ? number(figure(*m.server)) : "null";
+    };
+    const auto count = [&](std::string_view kind) { return std::to_string(errors_of(m, kind)); };
+    return {
+        {"server", each.server, true},
+        {"test", each.title, true},
+        {"round", std::to_string(each.round)},
+        {"protocol", name_of(each.test.work.spoken), true},
+        {"clients", std::to_string(each.test.clients)},
+        {"threads", std::to_string(each.test.threads)},
+        {"pipeline", std::to_string(each.test.pipeline)},
+        {"rate", number(each.test.rate)},
+        {"operations", std::to_string(m.operations)},
+        {"seconds", number(m.elapsed.count())},
+        {"operations_per_second", number(m.throughput())},
+        {"latency_us_mean", trusted ? number(microseconds(m.latency.mean())) : "null"},
+        {"latency_us_p50", us(50)},
+        {"latency_us_p95", us(95)},
+        {"latency_us_p99", us(99)},
+        {"latency_us_p99_9", us(99.9)},
+        {"latency_us_p99_99", us(99.99)},
+        {"latency_us_p99_999", us(99.999)},
+        {"latency_us_max", us(100)},
+        {"latency_refused", trusted ? "null" : each.said.latency_refused, true},
+        {"gets", std::to_string(m.gets)},
+        {"hits", std::to_string(m.hits)},
+        {"wrong_replies", count(error_kinds::wrong_value)},
+        {"lost_writes", count(error_kinds::lost_write)},
+        {"refusals", count("refused:")},
+        {"timeouts", count(error_kinds::timeout)},
+        {"connections_lost", count(error_kinds::connection)},
+        {"server_cpu_percent",
+         of_server([&](const auto& used) { return 100 * (used.cpu / m.elapsed); })},
+        {"server_system_percent",
+         of_server([&](const auto& used) { return 100 * (used.system / m.elapsed); })},
+        {"server_cpu_us_per_operation", of_server([&](const auto& used) {
+             return used.cpu.count() * 1e6 / static_cast<double>(m.operations);
+         })},
+        {"server_resident_bytes", m.server ? std::to_string(m.server->resident_bytes) : "null"},
+        {"client_cpu_percent", number(100 * m.client_cpu)},
+        {"bottleneck", bench::name_of(each.said.limit), true},
+    };
+}
+
+void report::add(const result& each) {
+    if (first_ && form_ == format::json) {
         std::printf("[\n");
     }
     switch (form_) {
         case format::text:
-            add_text(planned, measured);
+            add_text(each);
             break;
         case format::json:
-            print_json(fields_of(planned.test, measured), first_);
+            print_json(fields_of(each), first_);
             break;
         case format::csv:
-            print_csv(fields_of(planned.test, measured), first_);
+            print_csv(fields_of(each), first_);
             break;
     }
     first_ = false;
     std::fflush(stdout);
 }
 
-void report::add_text(const planned_test& planned, const measurement& measured) {
-    if (planned.title != last_title_) {
-        std::printf("\n%s\n", planned.title.c_str());
-        last_title_ = planned.title;
+void report::add_text(const result& each) {
+    if (each.server != last_server_) {
+        std::printf("%sButterDB Benchmark Suite - %s\n", first_ ? "" : "\n", each.server.c_str());
+        last_server_ = each.server;
+        last_title_.clear();
     }
-    if (planned.shown == planned_test::style::full) {
-        print_full(measured);
+    if (each.title != last_title_ || !as_lines_) {
+        std::printf("\n%s\n", each.title.c_str());
+        last_title_ = each.title;
+    }
+    if (as_lines_) {
+        print_line(each);
     } else {
-        print_line(measured);
+        print_full(each);
     }
-    if (measured.connections_lost > 0) {
+    print_errors(each.measured);
+    if (!each.said.latency_refused.empty()) {
+        std::printf("  Latencies refused: %s\n", each.said.latency_refused.c_str());
+    }
+    for (const auto& warning : each.said.warnings) {
+        // The seed's short tests are as they are: a line each is no place for advice.
+        if (!as_lines_ || !each.measured.gave_up.empty()) {
+            std::printf("  Note: %s\n", warning.c_str());
+        }
+    }
+}
+
+void report::add(const search_step& step) {
+    if (form_ == format::text) {
         std::printf(
-            "  Lost:          %" PRIu64 " connections, the first: %s\n",
-            measured.connections_lost,
-            measured.connection_failure.c_str());
+            "  %12.0f ops/s: %10.3f ms  %s%s\n",
+            step.rate,
+            milliseconds(step.latency),
+            step.holds ? "holds" : "does not hold",
+            step.why_not.empty() ? "" : (": " + step.why_not).c_str());
+        std::fflush(stdout);
+    }
+}
+
+// In JSON and CSV standard output has the tests alone.
+void report::add(const search_result& found) {
+    auto* const to = form_ == format::text ? stdout : stderr;
+    if (found.best_rate > 0) {
+        std::fprintf(to, "\n%s holds up to %.0f ops/s\n", found.goal.c_str(), found.best_rate);
+    } else {
+        std::fprintf(to, "\n%s does not hold at any rate that was tried\n", found.goal.c_str());
+    }
+}
+
+void report::add(const std::vector<comparison_row>& rows) {
+    if (form_ != format::text || rows.empty()) {
+        return;
+    }
+    std::printf(
+        "\n%-20s %12s %11s %11s %9s   %s\n",
+        "server",
+        "ops/s",
+        "p99",
+        "CPU/op",
+        "B/item",
+        "over the first (95 % interval): ops/s; CPU/op");
+    for (const auto& each : rows) {
+        const bool is_first = &each == &rows.front();
+        std::printf(
+            "%-20s %12.0f %8.3f ms %11s %9s   %s\n",
+            each.server.c_str(),
+            each.throughput,
+            each.p99_us / 1e3,
+            each.cpu_us ? text("%.3f us", *each.cpu_us).c_str() : "n/a",
+            each.bytes_per_item ? text("%.1f", *each.bytes_per_item).c_str() : "n/a",
+            is_first ? ""
+                     : (ratio_text(each.throughput_ratio) + "; " +
+                        (each.cpu_ratio ? ratio_text(*each.cpu_ratio) : "n/a"))
+                           .c_str());
+        if (each.errors > 0) {
+            std::printf("  %s: %" PRIu64 " errors\n", each.server.c_str(), each.errors);
+        }
     }
 }
 
@@ -184,6 +443,52 @@ void report::end() {
         std::printf("\n]\n");
     }
     std::fflush(stdout);
+}
+
+regressions compare_with_baseline(
+    const std::vector<result>& results, const std::string& csv_file, double tolerance) {
+    const auto before = read_csv(csv_file);
+    std::vector<row> now(results.size());
+    std::ranges::transform(results, now.begin(), row_of);
+    regressions worse;
+    bool found_any = false;
+    std::vector<std::string> seen;
+    for (const auto& each : results) {
+        const auto which = identity(row_of(each));
+        if (std::ranges::find(seen, which) != seen.end()) {
+            continue;
+        }
+        seen.push_back(which);
+        const auto check = [&](const char* name, bool more_is_better) {
+            const auto old_value = median_of(before, which, name);
+            const auto new_value = median_of(now, which, name);
+            if (!old_value || !new_value || *old_value <= 0) {
+                return;
+            }
+            found_any = true;
+            const double change = *new_value / *old_value;
+            if (more_is_better ? change < 1 - tolerance : change > 1 + tolerance) {
+                worse.push_back(text(
+                    "%s, %s: %s is %.6g, was %.6g (%+.1f %%)",
+                    each.server.c_str(),
+                    each.title.c_str(),
+                    name,
+                    *new_value,
+                    *old_value,
+                    100 * (change - 1)));
+            }
+        };
+        if (each.test.open_loop()) {
+            check("latency_us_p99", false);
+        } else {
+            check("operations_per_second", true);
+        }
+        check("server_cpu_us_per_operation", false);
+    }
+    if (!found_any) {
+        throw std::runtime_error(csv_file + " has no test that is among these");
+    }
+    return worse;
 }
 
 }  // namespace butterdb::bench

@@ -1,30 +1,57 @@
 #pragma once
 
-#include "load.hpp"
 #include "options.hpp"
+#include "result.hpp"
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace butterdb::bench {
 
-/// Writes the measurements to standard output as they come, in one of three forms. The fields of
-/// JSON and CSV are those of docs/benchmarks.md, "Output".
+/// Writes results to standard output as they come, in one of three forms. The fields of JSON and
+/// CSV are those of docs/benchmarks.md, "Output".
 class report {
 public:
-    explicit report(format form) noexcept : form_(form) {}
+    /// `as_lines`: in text, a line for each test instead of a block.
+    report(format form, bool as_lines) noexcept : form_(form), as_lines_(as_lines) {}
 
-    /// Names the server. Nothing is written before the first measurement.
-    void begin(const std::string& server) { server_ = server; }
-    void add(const planned_test& planned, const measurement& measured);
+    void add(const result& each);
+    void add(const search_result& found);
+    void add(const search_step& step);
+    void add(const std::vector<comparison_row>& rows);
     void end();
 
+    /// From here on in lines, as the seed's second test is.
+    void set_lines(bool as_lines) noexcept { as_lines_ = as_lines; }
+
 private:
-    void add_text(const planned_test& planned, const measurement& measured);
+    void add_text(const result& each);
 
     format form_;
-    std::string server_;
+    bool as_lines_;
     std::string last_title_;
+    std::string last_server_;
     bool first_ = true;
 };
+
+/// A field of a result, as JSON and CSV have it: a number, a word, or `null`.
+struct field {
+    const char* name;
+    std::string value;
+    bool is_text = false;
+};
+
+std::vector<field> fields_of(const result& each);
+
+/// One figure that is worse than `--baseline`'s, for people.
+using regressions = std::vector<std::string>;
+
+/// Compares results with the CSV of an earlier run: medians over rounds, of tests that are the same
+/// in server, clients, pipeline, rate and title. Worse by more than `tolerance` is a regression:
+/// requests a second (closed loop), CPU per request, and p99 (open loop). Throws
+/// std::runtime_error when the file cannot be read or has no such test.
+regressions compare_with_baseline(
+    const std::vector<result>& results, const std::string& csv_file, double tolerance);
 
 }  // namespace butterdb::bench

@@ -3,9 +3,13 @@
 #include "page_resource.hpp"
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/listener.hpp>
 #include <butterdb/net/log.hpp>
+#include <butterdb/net/password.hpp>
 #include <butterdb/net/platform.hpp>
+#include <butterdb/net/run_loop.hpp>
 #include <butterdb/net/server.hpp>
+#include <butterdb/net/time_source.hpp>
 #include <butterdb/store/store.hpp>
 
 #include <asio/signal_set.hpp>
@@ -29,6 +33,7 @@ constexpr std::size_t descriptors_kept = 32;
 void fit_clients_to_descriptors(limits& bounds, const logger& log) {
     const auto descriptors = raise_descriptor_limit();
     const auto room = descriptors > descriptors_kept ? descriptors - descriptors_kept : 1;
+    bounds.clients_possible = room;
     if (bounds.clients_max > room) {
         log.warning(
             "at most " + std::to_string(room) + " clients instead of " +
@@ -47,40 +52,68 @@ void on_second_signal(asio::signal_set& signals) {
 }
 
 // The first signal drains, the second ends the process at once.
-void drain_on_signal(asio::signal_set& signals, server& serving, const logger& log) {
+void drain_on_signal(
+    asio::signal_set& signals, listener& front, server& serving, const logger& log) {
     signals.async_wait([&](const asio::error_code& ec, int) {
         if (ec) {
             return;
         }
         log.info("stopping: answering what has been received");
+        front.close();
         serving.drain([&] { signals.cancel(); });
         on_second_signal(signals);
     });
 }
 
+word_setting log_level_setting(logger& log) {
+    return {
+        "log-level",
+        "loglevel",
+        {"error", "warning", "info"},
+        [&log] { return std::string(name_of(log.most())); },
+        [&log](std::string_view word) {
+            for (const auto each : {log_level::error, log_level::warning, log_level::info}) {
+                if (word == name_of(each)) {
+                    log.set_most(each);
+                }
+            }
+        }};
+}
+
+process_facts describe_process(const listener& front, time_point now) {
+    return {::getpid(), front.tcp_port(), now, resident_bytes};
+}
+
 void run(const options& asked) {
-    const logger log(asked.log);
+    logger log(asked.log);
     auto bounds = asked.bounds;
+    for (const auto& warning : asked.warnings) {
+        log.warning(warning);
+    }
     fit_clients_to_descriptors(bounds, log);
 
     page_resource pages;
     store entries(pages, {bounds.memory_bytes_max, random_seed(), asked.evict});
     engine db(entries, bounds);
+    if (!asked.password.empty()) {
+        db.admits = [secret = password(asked.password)](std::string_view said) {
+            return secret.is(said);
+        };
+    }
     asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
+    system_time time(io);
     asio::signal_set signals(io, SIGINT, SIGTERM);
-    server serving(io, db, bounds, log);
-    serving.listen(asked.listen);
-
-    db.facts.process_id = ::getpid();
-    db.facts.tcp_port = serving.tcp_port();
-    db.facts.started = wall_clock();
-    db.facts.resident_bytes = resident_bytes;
-    for (const auto& address : serving.addresses()) {
+    listener front(io, asked.listen, bounds);
+    server serving(io, db, bounds, time, log);
+    db.facts = describe_process(front, time.wall());
+    db.add_setting(log_level_setting(log));
+    front.start(serving);
+    for (const auto& address : front.addresses()) {
         std::printf("listening on %s\n", address.c_str());
     }
     std::fflush(stdout);
-    drain_on_signal(signals, serving, log);
-    io.run();
+    drain_on_signal(signals, front, serving, log);
+    run_loop(io, bounds).run();
     log.info("stopped");
 }
 

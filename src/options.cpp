@@ -1,15 +1,21 @@
 #include "options.hpp"
 
 #include "machine.hpp"
+#include <butterdb/base/number.hpp>
+#include <butterdb/base/settings.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/base/version.hpp>
+#include <butterdb/net/password.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
-#include <type_traits>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,6 +32,12 @@ std::string environment_name(std::string_view option) {
     return name;
 }
 
+// The password itself; null: not given so.
+const char* password_of_environment() {
+    const char* const given = std::getenv("BUTTERDB_PASSWORD");
+    return given == nullptr || *given == '\0' ? nullptr : given;
+}
+
 // CLI11 2.1 lets the file win over the environment; here what the environment sets is left out of
 // the file.
 class file_behind_environment : public CLI::ConfigBase {
@@ -40,42 +52,17 @@ public:
     }
 };
 
-// 67108864 -> "64MiB", in the largest unit that leaves no rest.
-std::string size_text(std::uint64_t bytes) {
-    constexpr const char* units[] = {"", "KiB", "MiB", "GiB", "TiB"};
-    std::size_t unit = 0;
-    while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(units)) {
-        bytes /= 1024;
-        ++unit;
-    }
-    return std::to_string(bytes) + units[unit];
-}
-
 const std::map<std::string, log_level> log_levels{
     {"error", log_level::error},
     {"warning", log_level::warning},
     {"info", log_level::info},
 };
 
-// CLI11's validators without the descriptions that they add to the help text.
-
-template <typename Number>
-CLI::Validator between(Number least, Number most) {
-    return CLI::Validator(CLI::Range(least, most)).description("");
+std::string port_text(const std::optional<std::uint16_t>& port) {
+    return port ? std::to_string(*port) : "off";
 }
 
-CLI::Validator size_value() {
-    return CLI::Validator(CLI::AsSizeValue(false)).description("");
-}
-
-// CLI11 2.1 reads an empty text as 0.
-CLI::Validator not_empty() {
-    const auto check = [](const std::string& text) {
-        return text.empty() ? std::string("wants a number") : std::string();
-    };
-    return CLI::Validator(check, "");
-}
-
+// CLI11's own, without the description that it adds to the help text.
 template <typename Value>
 CLI::Validator one_of(const std::map<std::string, Value>& names) {
     return CLI::Validator(CLI::IsMember(names)).description("");
@@ -124,30 +111,105 @@ public:
         }
         options_.log = log_levels.at(level_);
         options_.evict = evictions.at(eviction_);
-        options_.bounds.idle_timeout = std::chrono::seconds(idle_seconds_);
+        options_.listen.only_this_machine = protected_ == "yes" && !has_password();
         if (print_) {
             throw early_exit{0, as_file()};
         }
+        check_listening();
+        take_password();
         return std::move(options_);
     }
 
 private:
     template <typename Value>
     CLI::Option* option(const std::string& name, Value& value, const std::string& text) {
-        auto* const added = app_.add_option("--" + name, value, text)
-                                ->envname(environment_name(name))
-                                ->capture_default_str();
-        if constexpr (std::is_arithmetic_v<Value>) {
-            added->check(not_empty());
-        }
-        return added;
+        return app_.add_option("--" + name, value, text)
+            ->envname(environment_name(name))
+            ->capture_default_str();
     }
 
-    CLI::Option* size(const std::string& name, std::uint64_t& bytes, const std::string& text) {
-        return option(name, bytes, text)
-            ->transform(size_value())
-            ->type_name("SIZE")
-            ->default_str(size_text(bytes));
+    void port(
+        const std::string& name, std::optional<std::uint16_t>& chosen, const std::string& text) {
+        const auto read = [name, &chosen](const std::string& word) {
+            const auto number = parse_whole<std::uint16_t>(word);
+            if (!number && word != "off") {
+                throw CLI::ValidationError(
+                    "--" + name + " is a number from 0 to 65535, or off, not '" + printable(word) +
+                    "'");
+            }
+            chosen = number;
+        };
+        app_.add_option_function<std::string>("--" + name, read, text)
+            ->envname(environment_name(name))
+            ->type_name("PORT")
+            ->default_str(port_text(chosen));
+    }
+
+    void check_listening() const {
+        const auto& listen = options_.listen;
+        if (!listen.port && !listen.tls_port && listen.unix_socket.empty()) {
+            throw early_exit{2, "nothing to listen on: --port, --tls-port or --unix-socket"};
+        }
+        const bool has_identity = !listen.tls.certificate.empty() && !listen.tls.key.empty();
+        if (listen.tls_port && !has_identity) {
+            throw early_exit{2, "--tls-port needs --tls-cert and --tls-key"};
+        }
+        const bool has_file = !listen.tls.certificate.empty() || !listen.tls.key.empty() ||
+                              !listen.tls.authority.empty();
+        if (!listen.tls_port && has_file) {
+            throw early_exit{2, "--tls-cert, --tls-key and --tls-ca need --tls-port"};
+        }
+    }
+
+    void limit(const setting& which) {
+        constexpr std::array<const char*, 4> kinds{"NUMBER", "SIZE", "SECONDS", "MICROSECONDS"};
+        const auto read = [this, &which](const std::string& text) {
+            const auto value = which.read(text);
+            if (!value) {
+                throw CLI::ValidationError("--" + value.error().text);
+            }
+            which.set(options_.bounds, *value);
+        };
+        const std::string name(which.name);
+        app_.add_option_function<std::string>("--" + name, read, std::string(which.summary))
+            ->envname(environment_name(name))
+            ->type_name(kinds.at(static_cast<std::size_t>(which.in)))
+            ->default_str(which.show(options_.bounds));
+    }
+
+    bool has_password() const {
+        return !password_file_.empty() || password_of_environment() != nullptr;
+    }
+
+    void take_password() {
+        const char* const in_environment = password_of_environment();
+        if (password_file_.empty()) {
+            options_.password = in_environment == nullptr ? "" : in_environment;
+        } else if (in_environment != nullptr) {
+            throw early_exit{
+                2, "the password is given twice: by BUTTERDB_PASSWORD and by --password-file"};
+        } else {
+            read_password();
+        }
+        if (options_.password.size() > options_.bounds.password_bytes_max) {
+            throw early_exit{
+                2,
+                "a password has at most " + std::to_string(options_.bounds.password_bytes_max) +
+                    " bytes"};
+        }
+    }
+
+    void read_password() {
+        try {
+            options_.password = read_password_file(password_file_);
+        } catch (const password_error& why) {
+            throw early_exit{1, why.what()};
+        }
+        if (is_open_to_all(password_file_)) {
+            options_.warnings.push_back(
+                "everybody on this machine can read the password file " + password_file_ +
+                "; chmod 600 it");
+        }
     }
 
     // The options in force, as a file that gives them again.
@@ -161,14 +223,16 @@ private:
                 .append("\"");
         }
         addresses.append(addresses.empty() ? "# bind: loopback" : "]");
-        return addresses + "\nport = " + std::to_string(listen.port) + "\nunix-socket = \"" +
-               listen.unix_socket + "\"" + "\nmax-memory = " + size_text(bounds.memory_bytes_max) +
-               "\neviction = " + eviction_ +
-               "\nmax-clients = " + std::to_string(bounds.clients_max) +
-               "\nmax-key = " + size_text(bounds.key_bytes_max) +
-               "\nmax-value = " + size_text(bounds.value_bytes_max) +
-               "\nidle-timeout = " + std::to_string(bounds.idle_timeout.count()) +
-               "\nlog-level = " + level_ + "\n";
+        auto text = addresses + "\nport = " + port_text(listen.port) +
+                    "\ntls-port = " + port_text(listen.tls_port) + "\ntls-cert = \"" +
+                    listen.tls.certificate + "\"\ntls-key = \"" + listen.tls.key +
+                    "\"\ntls-ca = \"" + listen.tls.authority + "\"\nunix-socket = \"" +
+                    listen.unix_socket + "\"\npassword-file = \"" + password_file_ +
+                    "\"\nprotected-mode = " + protected_ + "\neviction = " + eviction_ + "\n";
+        for (const auto& each : settings()) {
+            text.append(each.name).append(" = ").append(each.show(bounds)).append("\n");
+        }
+        return text + "log-level = " + level_ + "\n";
     }
 
     void add_file() {
@@ -182,44 +246,47 @@ private:
 
     void add_network() {
         auto& listen = options_.listen;
-        option("port", listen.port, "TCP port; 0 lets the kernel choose");
+        port("port", listen.port, "TCP port; 0 lets the kernel choose, off: none");
+        port("tls-port", listen.tls_port, "The same for TLS, with --tls-cert and --tls-key");
+        option("tls-cert", listen.tls.certificate, "The server's certificate, and its chain (PEM)")
+            ->type_name("PATH");
+        option("tls-key", listen.tls.key, "Its key (PEM)")->type_name("PATH");
+        option("tls-ca", listen.tls.authority, "Whose certificates clients must show (PEM)")
+            ->type_name("PATH");
         option("bind", listen.addresses, "IP address to listen on, may repeat (default: loopback)")
             ->type_name("ADDRESS")
             ->delimiter(',')
             ->default_str("");
         option("unix-socket", listen.unix_socket, "Listen on this unix socket too")
             ->type_name("PATH");
+        option(
+            "password-file",
+            password_file_,
+            "File whose only line is the password that clients must say first")
+            ->type_name("PATH");
+        option(
+            "protected-mode",
+            protected_,
+            "Without a password, serve only clients of this machine: yes, no")
+            ->check(CLI::Validator(CLI::IsMember({"yes", "no"})).description(""));
     }
 
     void add_limits() {
-        auto& bounds = options_.bounds;
-        bounds.memory_bytes_max = memory_of_machine() / 10 * 8;
-        size(
-            "max-memory",
-            bounds.memory_bytes_max,
-            "Memory for all entries (default: 80 % of the machine's or container's)")
-            ->check(between(std::uint64_t{MiB}, std::uint64_t{1} << 62));
+        options_.bounds.memory_bytes_max = memory_of_machine() / 10 * 8;
         option(
             "eviction", eviction_, "When it is full: none (refuse), clock (delete what is unread)")
             ->check(one_of(evictions));
-        option("max-clients", bounds.clients_max, "Connections at once")
-            ->check(between(std::uint64_t{1}, std::uint64_t{10'000'000}));
-        size("max-key", bounds.key_bytes_max, "Longest key")
-            ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
-        size("max-value", bounds.value_bytes_max, "Longest value")
-            ->check(between(std::uint64_t{1}, std::uint64_t{512 * MiB}));
-        option(
-            "idle-timeout",
-            idle_seconds_,
-            "Seconds without a request before a connection is closed; 0: never")
-            ->check(between(0, 1'000'000'000));
+        for (const auto& each : settings()) {
+            limit(each);
+        }
     }
 
     CLI::App app_{"In-memory key-value server. Try it: nc localhost 9090", "butterdb"};
     options options_;
     std::string level_ = "info";
     std::string eviction_ = "none";
-    std::int64_t idle_seconds_ = 0;
+    std::string password_file_;
+    std::string protected_ = "yes";
     bool print_ = false;
 };
 

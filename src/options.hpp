@@ -1,11 +1,12 @@
 #pragma once
 
 #include <butterdb/base/limits.hpp>
+#include <butterdb/net/listener.hpp>
 #include <butterdb/net/log.hpp>
-#include <butterdb/net/server.hpp>
 #include <butterdb/store/store.hpp>
 
 #include <string>
+#include <vector>
 
 namespace butterdb {
 
@@ -15,6 +16,8 @@ struct options {
     limits bounds;
     eviction evict = eviction::none;
     log_level log = log_level::info;
+    std::string password;               ///< empty: none
+    std::vector<std::string> warnings;  ///< that the log should show at the start
 };
 
 /// The command line asks for something to be printed (help, version, configuration), or is wrong.

@@ -69,6 +69,9 @@ bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
         if (p < pattern.size() && pattern[p] == '*') {
             behind_star = ++p;
             star_text = t;
+            if (p == pattern.size()) {
+                return true;  // it takes all that is left
+            }
         } else if (p < pattern.size() && matches_one(pattern, p, text[t])) {
             ++t;
         } else if (behind_star != pattern.npos) {

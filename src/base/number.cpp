@@ -3,11 +3,9 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <system_error>
 
 namespace butterdb {
 
@@ -24,13 +22,7 @@ std::optional<std::int64_t> parse_integer(std::string_view text) noexcept {
     if (zero && text.size() > 1) {
         return std::nullopt;
     }
-    std::int64_t number = 0;
-    const auto* const end = text.data() + text.size();
-    const auto [at, fault] = std::from_chars(text.data(), end, number);
-    if (fault != std::errc{} || at != end) {
-        return std::nullopt;
-    }
-    return number;
+    return parse_whole<std::int64_t>(text);
 }
 
 std::optional<long double> parse_float(std::string_view text) {

@@ -1,6 +1,7 @@
 #include <butterdb/conversation/conversation.hpp>
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <string>
 
@@ -11,18 +12,22 @@ namespace {
 // Receives in a row that left most of the input buffer empty, before it gives up half.
 constexpr unsigned small_receives_max = 64;
 
+// Requests whose keys are fetched together.
+constexpr std::size_t ahead_max = 16;
+
 // Arguments that a connection keeps room for between requests.
-constexpr std::size_t arguments_kept_max = 64;
+constexpr std::size_t arguments_kept_max = ahead_max * frame_reader::whole_arguments_max;
 
 }  // namespace
 
-conversation::conversation(engine& db, const limits& lim, std::pmr::memory_resource& memory)
+conversation::conversation(engine& db, const limits& lim)
     : engine_(db),
       limits_(lim),
-      input_(memory),
-      output_(memory),
+      peer_(db.client_memory()),
+      input_(peer_.memory),
+      output_(peer_.memory),
       frames_(lim),
-      arguments_(&memory) {
+      arguments_(&peer_.memory) {
     input_.set_capacity(limits_.input_bytes_initial);
     engine_.add(peer_);
 }
@@ -31,23 +36,49 @@ conversation::~conversation() {
     engine_.remove(peer_);
 }
 
-void conversation::receive(time_point now) {
+std::size_t conversation::receive(time_point now, std::size_t requests_max) {
     if (!backlog_) {
         arrived_ = input_.size();
     }
     backlog_ = false;
     if (parked() && !engine_.resume(peer_, output_, now)) {
-        return;
+        return 0;
     }
-    for (std::size_t requests = 0; take_request(now); ++requests) {
-        if (requests + 1 == limits_.turn_requests_max ||
-            output_.size() >= limits_.turn_output_bytes_max) {
-            backlog_ = open() && !parked() && !input_.empty();
-            break;
+    std::size_t requests = 0;
+    while (!backlog_ && !input_.empty() && open() && !parked()) {
+        frames_.set_strict(peer_.stranger);
+        auto taken = take_whole_requests(now, requests_max - requests);
+        if (taken == 0) {
+            if (!take_request(now)) {
+                break;
+            }
+            taken = frames_.is_skipping() ? 0U : 1U;
         }
+        requests += taken;
+        backlog_ = requests == requests_max || has_filled_output();
     }
+    backlog_ = backlog_ && open() && !parked() && !input_.empty();
     if (!backlog_) {
         fit_input();
+    }
+    engine_.shed_clients();
+    return requests;
+}
+
+bool conversation::make_input_room(std::size_t read_bytes_max) noexcept {
+    constexpr std::size_t read_bytes_min = 512;
+    const auto size = input_.size();
+    try {
+        if (input_.capacity() - size < read_bytes_min) {
+            const auto doubled = std::max(2 * input_.capacity(), size + read_bytes_min);
+            const auto due = frames_.due();
+            input_.set_capacity(due > size ? std::min(doubled, due + read_bytes_min) : doubled);
+        }
+        input_.prepare(std::min(input_.capacity() - size, read_bytes_max));
+        engine_.shed_clients();
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
     }
 }
 
@@ -59,14 +90,53 @@ void conversation::sent(std::size_t count) noexcept {
     }
 }
 
-// Executes one request; false when there is none, or the conversation is over.
+bool conversation::has_filled_output() const noexcept {
+    return output_.size() + engine_.bytes_moved() >= output_bytes_max();
+}
+
+// Executes requests that are whole arrays, as most are, and gives how many. Their keys are known
+// before the first is executed: the processor fetches what all of them need at once.
+std::size_t conversation::take_whole_requests(time_point now, std::size_t requests_max) {
+    std::array<frame_reader::whole_array, ahead_max> found;
+    const auto count = frames_.look_ahead(
+        input_.view(), std::span(found).first(std::min(ahead_max, requests_max)), arguments_);
+    if (count == 0) {
+        return 0;
+    }
+    speak_resp();
+    frames_.took_whole();
+    arguments all = arguments_;
+    if (count > 1) {
+        prefetch(std::span(found).first(count), all);
+    }
+    const auto settings = engine_.settings_changed();
+    std::size_t done = 0;
+    do {
+        engine_.execute(all.first(found[done].arguments), peer_, output_, now);
+        all = all.subspan(found[done].arguments);
+        input_.consume(found[done++].size);
+        // What changes how the next ones are to be read has them read again.
+    } while (done < count && open() && !parked() && !has_filled_output() && !peer_.stranger &&
+             engine_.settings_changed() == settings);
+    return done;
+}
+
+// The first argument is the key, if there is one.
+void conversation::prefetch(std::span<const frame_reader::whole_array> found, arguments all) const {
+    constexpr std::size_t key_bytes_max = 128;  // to hash a longer one twice costs more than a wait
+    std::array<std::string_view, ahead_max> keys;
+    std::size_t count = 0;
+    for (const auto& each : found) {
+        if (each.arguments > 1 && all[1].size() <= key_bytes_max) {
+            keys[count++] = all[1];
+        }
+        all = all.subspan(each.arguments);
+    }
+    engine_.prefetch(std::span(keys).first(count));
+}
+
+// Executes one request; false when there is none.
 bool conversation::take_request(time_point now) {
-    if (peer_.leaving) {
-        ending_ = ending::left;  // somebody else has cut it
-    }
-    if (!open() || parked()) {
-        return false;
-    }
     const auto next = frames_.next(input_.bytes(), arguments_);
     switch (next.what) {
         case frame::kind::incomplete:
@@ -81,7 +151,6 @@ bool conversation::take_request(time_point now) {
             [[fallthrough]];
         case frame::kind::line:
             engine_.execute(arguments_, peer_, output_, now);
-            ending_ = peer_.leaving ? ending::left : ending::none;
             break;
         case frame::kind::refused:
             refuse(error::kind::refused);
@@ -91,10 +160,10 @@ bool conversation::take_request(time_point now) {
             break;
         case frame::kind::broken:
             refuse(error::kind::form);
-            ending_ = ending::left;
+            peer_.leaving = true;
             break;
         case frame::kind::foreign:
-            ending_ = ending::foreign;
+            foreign_ = true;
             break;
     }
     input_.consume(next.size);
@@ -132,11 +201,25 @@ void conversation::fit_input() {
         wanted = std::max(capacity / 2, limits_.input_bytes_initial);
         small_receives_ = 0;
     }
-    if (wanted == capacity || wanted < input_.size()) {
+    fit_input_to(wanted);
+}
+
+void conversation::tidy() {
+    arguments_ = argument_list(arguments_.get_allocator());
+    small_receives_ = 0;
+    fit_input_to(idle_capacity());
+}
+
+std::size_t conversation::idle_capacity() const noexcept {
+    return std::max(limits_.input_bytes_initial, input_.size());
+}
+
+void conversation::fit_input_to(std::size_t capacity) {
+    if (capacity == input_.capacity() || capacity < input_.size()) {
         return;
     }
     try {
-        input_.set_capacity(wanted);
+        input_.set_capacity(capacity);
     } catch (const std::bad_alloc&) {
         return;  // the old size serves too
     }

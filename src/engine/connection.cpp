@@ -16,17 +16,27 @@ std::int64_t seconds_since(time_point then, time_point now) {
     return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
 }
 
+std::string address_of(const peer& each) {
+    return each.address ? each.address() : std::string();
+}
+
+error wrong_password() {
+    return {
+        error::kind::refused, "WRONGPASS", "invalid username-password pair or user is disabled."};
+}
+
 // A line of CLIENT LIST.
 std::string describe(const peer& each, time_point now) {
     const auto queued = each.queueing ? std::to_string(each.queue.size()) : "-1";
     std::string line = "id=" + std::to_string(each.id);
-    line.append(" addr=").append(each.address);
+    line.append(" addr=").append(address_of(each));
     line.append(" name=").append(each.name);
     line.append(" age=").append(std::to_string(seconds_since(each.connected, now)));
     line.append(" idle=").append(std::to_string(seconds_since(each.last_request, now)));
     line.append(" flags=").append(each.queueing ? "x" : "N");
     line.append(" db=0 sub=0 psub=0 multi=").append(queued);
     line.append(" watch=").append(std::to_string(each.watching.size()));
+    line.append(" tot-mem=").append(std::to_string(each.memory.bytes_used()));
     line.append(" cmd=").append(to_lower(each.last_verb));
     line.append(" user=default lib-name=").append(each.library);
     line.append(" lib-ver=").append(each.library_version);
@@ -44,7 +54,7 @@ struct client_filter {
     bool chooses(const peer& each) const {
         const bool by_id =
             ids.empty() || std::ranges::find(ids, static_cast<std::int64_t>(each.id)) != ids.end();
-        return !each.leaving && by_id && (address.empty() || each.address == address);
+        return !each.leaving && by_id && (address.empty() || address_of(each) == address);
     }
 };
 
@@ -106,11 +116,23 @@ void engine::run(const command::echo& request, turn& t) {
 }
 
 void engine::run(const command::hello& request, turn& t) {
-    if (request.has_name) {
-        if (!is_clean_name("Client names", request.name, t)) {
+    if (request.who && !authenticate(*request.who, t)) {
+        return;
+    }
+    if (t.who.stranger) {
+        t.out.failure(
+            {error::kind::refused,
+             "NOAUTH",
+             "HELLO must be called with the client already authenticated, otherwise the HELLO "
+             "<proto> AUTH <user> <pass> option can be used to authenticate the client and select "
+             "the RESP protocol version at the same time"});
+        return;
+    }
+    if (request.name) {
+        if (!is_clean_name("Client names", *request.name, t)) {
             return;
         }
-        t.who.name = request.name;
+        t.who.name = *request.name;
     }
     if (request.version != 0) {
         t.who.speaks = request.version == 3 ? dialect::resp3 : dialect::resp2;
@@ -136,13 +158,50 @@ void engine::run(const command::hello& request, turn& t) {
 }
 
 void engine::run(const command::auth& request, turn& t) {
-    if (request.as_default_user) {
+    if (!admits && request.who.user.empty()) {
+        t.out.failure(refusal(
+            "AUTH <password> called without any password configured for the default user. Are you "
+            "sure your configuration is correct?"));
+    } else if (authenticate(request.who, t)) {
         t.out.status("OK");
+    }
+}
+
+// Lets the client in, or refuses it: the reply then comes now or later.
+bool engine::authenticate(const command::credentials& who, turn& t) {
+    const bool is_known = who.user.empty() || who.user == "default";
+    if (is_known && (!admits || admits(who.password))) {
+        t.who.stranger = false;
+        t.who.passwords_failed = 0;
+        return true;
+    }
+    fail_password(t);
+    return false;
+}
+
+// Who goes on guessing waits for the answer, longer each time, and is closed in the end.
+void engine::fail_password(turn& t) {
+    ++count.passwords_failed;
+    const auto failed = ++t.who.passwords_failed;
+    if (on_wrong_password) {
+        on_wrong_password(t.who);
+    }
+    t.who.leaving = failed >= limits_.passwords_max;
+    if (failed <= limits_.passwords_prompt || t.who.leaving || t.in_transaction) {
+        t.out.failure(wrong_password());
         return;
     }
-    t.out.failure(refusal(
-        "AUTH <password> called without any password configured for the default user. Are you sure "
-        "your configuration is correct?"));
+    const auto doublings = std::min(failed - limits_.passwords_prompt - 1, 20U);
+    t.who.made_to_wait = true;
+    wait(t.who, limits_.password_delay * (1U << doublings));
+}
+
+bool engine::answer_late(peer& who, flat_buffer& out, time_point now) {
+    if (who.late) {
+        who.made_to_wait = false;
+        begin(who, out, now).out.failure(wrong_password());
+    }
+    return who.late;
 }
 
 void engine::run(const command::select&, turn& t) {
@@ -151,6 +210,7 @@ void engine::run(const command::select&, turn& t) {
 
 void engine::run(const command::reset&, turn& t) {
     abort_transaction(t.who);
+    t.who.stranger = static_cast<bool>(admits);
     t.who.name.clear();
     if (t.who.speaks == dialect::resp3) {
         t.who.speaks = dialect::resp2;
@@ -191,9 +251,19 @@ void engine::run(const command::client& request, turn& t) {
             kill_clients(request.rest, t);
             break;
         case action::no_evict:
-            t.out.status("OK");  // clients are not evicted
+            set_no_evict(request.rest[0], t);
             break;
     }
+}
+
+void engine::set_no_evict(std::string_view word, turn& t) {
+    const bool on = equals_ignoring_case(word, "ON");
+    if (!on && !equals_ignoring_case(word, "OFF")) {
+        t.out.failure(refusal("syntax error"));
+        return;
+    }
+    t.who.exempt = on;
+    t.out.status("OK");
 }
 
 void engine::set_client_info(std::string_view attribute, std::string_view value, turn& t) const {
@@ -236,13 +306,9 @@ void engine::kill_clients(arguments words, turn& t) {
             continue;
         }
         ++killed;
-        if (me) {
-            t.who.leaving = true;
-        } else {
-            each->leaving = true;
-            if (each->cut) {
-                each->cut();
-            }
+        each->leaving = true;
+        if (!me && each->cut) {
+            each->cut();
         }
     }
     if (!by_address) {

@@ -18,6 +18,12 @@ bool acts_at_once(std::string_view verb) noexcept {
     return std::ranges::find(names, verb) != names.end();
 }
 
+// These need no password.
+bool is_for_strangers(std::string_view verb) noexcept {
+    constexpr std::array<std::string_view, 5> names{"AUTH", "HELLO", "RESET", "QUIT", "EXIT"};
+    return std::ranges::find(names, verb) != names.end();
+}
+
 // What they have behind the verb is checked when they are queued, as by Redis.
 bool has_subcommands(std::string_view verb) noexcept {
     constexpr std::array<std::string_view, 5> names{
@@ -33,11 +39,19 @@ error too_long(std::uint64_t bytes_max) {
 
 }  // namespace
 
-engine::engine(store& db, const limits& lim)
-    : db_(db), limits_(lim), count_by_verb_(verbs().size()) {}
+engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
+    : db_(db),
+      limits_(lim),
+      count_by_verb_(verbs().size()),
+      client_memory_(memory),
+      watches_(client_memory_),
+      waits_(client_memory_) {
+    add_word_settings();
+}
 
 void engine::add(peer& who) {
     who.id = ++peers_seen_;
+    who.stranger = static_cast<bool>(admits);
     who.previous = last_peer_;
     (last_peer_ == nullptr ? first_peer_ : last_peer_->next) = &who;
     last_peer_ = &who;
@@ -46,13 +60,58 @@ void engine::add(peer& who) {
 void engine::remove(peer& who) noexcept {
     forget_watches(who);
     stop_waiting(who);
+    bytes_shed_ -= who.bytes_shed;
     (who.previous == nullptr ? first_peer_ : who.previous->next) = who.next;
     (who.next == nullptr ? last_peer_ : who.next->previous) = who.previous;
 }
 
 engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) const {
     return {
-        who, out, reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_max), now, false};
+        who,
+        out,
+        reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_allowed()),
+        now,
+        false};
+}
+
+// Whom to close so that memory comes back: who holds most; a stranger, when all strangers together
+// hold more than their share, however little each. Those who are being closed already do not count.
+peer* engine::largest_client() const noexcept {
+    const auto larger = [](peer* best, peer* each) {
+        return best == nullptr || each->memory.bytes_used() > best->memory.bytes_used() ? each
+                                                                                        : best;
+    };
+    peer* largest = nullptr;
+    peer* largest_stranger = nullptr;
+    std::uint64_t strangers_hold = 0;
+    for (auto* each = first_peer_; each != nullptr; each = each->next) {
+        if (each->bytes_shed != 0 || each->exempt) {
+            continue;
+        }
+        largest = larger(largest, each);
+        if (each->stranger) {
+            largest_stranger = larger(largest_stranger, each);
+            strangers_hold += each->memory.bytes_used();
+        }
+    }
+    const auto share = limits_.client_memory_max() / limits_.stranger_memory_divisor;
+    return strangers_hold > share ? largest_stranger : largest;
+}
+
+void engine::close_largest_clients() {
+    while (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
+        auto* const largest = largest_client();
+        if (largest == nullptr || largest->memory.bytes_used() == 0) {
+            return;
+        }
+        largest->bytes_shed = largest->memory.bytes_used();
+        bytes_shed_ += largest->bytes_shed;
+        ++count.closed_for_memory;
+        largest->leaving = true;
+        if (largest->cut) {
+            largest->cut();
+        }
+    }
 }
 
 verb_counters& engine::counted(const verb& row) noexcept {
@@ -61,36 +120,54 @@ verb_counters& engine::counted(const verb& row) noexcept {
 
 void engine::execute(arguments request, peer& who, flat_buffer& out, time_point now) {
     who.last_request = now;
-    const auto row = find_command(request);
-    if (!row) {
-        const auto* const known = find_verb(request[0]);
-        if (known != nullptr) {
-            ++counted(*known).rejected;
-        }
-        auto why = row.error();
-        why.text += advice(request, why, who.speaks);
-        if (known != nullptr && known->name == "EXEC") {
-            abort_transaction(who);
-        }
-        refuse(why, who, out);
+    bytes_moved_ = 0;
+    const auto* const row = find_verb(request[0]);
+    if (row == nullptr || !row->takes(request.size())) {
+        reject(request, row, who, out);
         return;
     }
-    who.last_verb = (*row)->name;
+    who.last_verb = row->name;
     const auto before = out.size();
     auto t = begin(who, out, now);
     try {
-        if (who.queueing && !acts_at_once((*row)->name)) {
-            queue(**row, request, t);
+        if (who.stranger && !is_for_strangers(row->name)) {
+            refuse_stranger(*row, t);
+        } else if (who.queueing && !acts_at_once(row->name)) {
+            queue(*row, request, t);
         } else {
-            dispatch(**row, request, t);
+            dispatch(*row, request, t);
         }
     } catch (const reply_too_long&) {
         out.drop_back(out.size() - before);
-        t.out.failure(too_long(limits_.reply_bytes_max));
+        t.out.failure(too_long(limits_.reply_bytes_allowed()));
     }
+    clear_scratch();
+}
+
+// A verb that is not known, or has not as many arguments.
+void engine::reject(arguments request, const verb* known, peer& who, flat_buffer& out) {
+    if (known != nullptr) {
+        ++counted(*known).rejected;
+        if (known->name == "EXEC") {
+            abort_transaction(who);
+        }
+    }
+    auto why = find_command(request).error();
+    why.text += advice(request, why, who.speaks);
+    refuse(why, who, out);
+}
+
+void engine::clear_scratch() {
+    bytes_moved_ = scratch_.size();
+    scratch_.clear();
     if (scratch_.capacity() > limits_.scratch_bytes_kept) {
-        scratch_ = std::string();
+        scratch_ = std::pmr::string(&client_memory_);
     }
+}
+
+void engine::refuse_stranger(const verb& row, turn& t) {
+    ++counted(row).rejected;
+    t.out.failure({error::kind::refused, "NOAUTH", "Authentication required."});
 }
 
 void engine::refuse(const error& why, peer& who, flat_buffer& out) {
@@ -113,31 +190,30 @@ void engine::dispatch(const verb& row, arguments request, turn& t) {
     std::visit([&](const auto& each) { run(each, t); }, *parsed);
 }
 
-// Keeps a request for EXEC. False: refused.
-bool engine::queue(const verb& row, arguments request, turn& t) {
+// Keeps a request for EXEC, or refuses it.
+void engine::queue(const verb& row, arguments request, turn& t) {
     std::uint64_t bytes = t.who.queue.bytes();
     for (const auto each : request) {
         bytes += each.size() + sizeof(std::size_t);
     }
     if (bytes > limits_.request_bytes_max()) {
         refuse(
-            over_limit("transaction", bytes, limits_.request_bytes_max(), "--max-value"),
+            over_limit("transaction", bytes, limits_.request_bytes_max(), "--max-request"),
             t.who,
             t.bytes);
-        return false;
+        return;
     }
     if (has_subcommands(row.name)) {
         const auto parsed = row.parse(request);
         if (!parsed) {
             refuse(parsed.error(), t.who, t.bytes);
-            return false;
+            return;
         }
     }
     if (!t.who.spoilt) {
         t.who.queue.add(request);
     }
     t.out.status("QUEUED");
-    return true;
 }
 
 // Transactions.
@@ -158,7 +234,7 @@ void engine::run(const command::exec&, turn& t) {
     }
     const bool outdated = t.who.outdated || !watched_are_there(t.who, t.now);
     const bool spoilt = t.who.spoilt;
-    const auto queue = std::exchange(t.who.queue, {});
+    const auto queue = t.who.queue.take();
     abort_transaction(t.who);
     if (spoilt) {
         t.out.failure(
@@ -219,7 +295,8 @@ void engine::run(const command::watch& request, turn& t) {
         if (watches_.has(key, t.who)) {
             continue;
         }
-        t.who.watching.push_back({std::string(key), db_.get(key, t.now).has_value()});
+        t.who.watching.push_back(
+            {std::pmr::string(key, &t.who.memory), db_.get(key, t.now).has_value()});
         watches_.add(key, t.who);
     }
     t.out.status("OK");
@@ -233,7 +310,7 @@ void engine::run(const command::unwatch&, turn& t) {
 void engine::abort_transaction(peer& who) noexcept {
     who.queueing = false;
     who.spoilt = false;
-    who.queue = {};
+    who.queue.take();
     forget_watches(who);
 }
 
@@ -241,7 +318,7 @@ void engine::forget_watches(peer& who) noexcept {
     for (const auto& each : who.watching) {
         watches_.remove(each.key, who);
     }
-    who.watching = {};
+    who.watching = std::pmr::vector<peer::watched_key>(&who.memory);
     who.outdated = false;
 }
 
@@ -263,22 +340,29 @@ void engine::run(const command::waitkey& request, turn& t) {
         reply_value(found, t);
         return;
     }
-    const std::chrono::milliseconds span(request.milliseconds);
     waits_.add(request.key, t.who);
-    t.who.waits_for = request.key;
-    t.who.waits_until = request.milliseconds == 0 ? no_deadline : t.now + span;
-    if (on_wait) {
-        on_wait(t.who.waits_until);
+    t.who.waits_for.emplace(request.key, &t.who.memory);
+    wait(t.who, std::chrono::milliseconds(request.milliseconds));
+}
+
+// 0, and more than a century: without end.
+void engine::wait(peer& who, std::chrono::milliseconds span) const {
+    constexpr std::chrono::milliseconds century = std::chrono::hours(24 * 36'525);
+    who.late = false;
+    who.waits_until = std::chrono::steady_clock::time_point::max();
+    if (on_wait && span > span.zero() && span < century) {
+        on_wait(who, span);
     }
 }
 
 bool engine::resume(peer& who, flat_buffer& out, time_point now) {
     who.woken = false;
+    return who.made_to_wait ? answer_late(who, out, now) : answer_waiting(who, out, now);
+}
+
+bool engine::answer_waiting(peer& who, flat_buffer& out, time_point now) {
     const auto found = db_.find(*who.waits_for, now);
-    if (!found && now < who.waits_until) {
-        if (on_wait) {
-            on_wait(who.waits_until);  // the clock may have been set back
-        }
+    if (!found && !who.late) {
         return false;
     }
     auto t = begin(who, out, now);
@@ -287,22 +371,22 @@ bool engine::resume(peer& who, flat_buffer& out, time_point now) {
     return true;
 }
 
-std::optional<time_point> engine::wake_late(time_point now) {
-    auto next = no_deadline;
+std::optional<std::chrono::steady_clock::time_point> engine::wake_late(
+    std::chrono::steady_clock::time_point now) {
+    constexpr auto never = std::chrono::steady_clock::time_point::max();
+    auto next = never;
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
-        if (!each->waits_for) {
+        if (!each->parked()) {
             continue;
         }
         if (each->waits_until <= now) {
-            each->woken = true;
-            if (each->wake) {
-                each->wake();
-            }
+            each->late = true;
+            each->rouse();
         } else {
             next = std::min(next, each->waits_until);
         }
     }
-    return next == no_deadline ? std::nullopt : std::optional(next);
+    return next == never ? std::nullopt : std::optional(next);
 }
 
 std::size_t engine::waiting_clients() const noexcept {
@@ -320,15 +404,10 @@ void engine::stop_waiting(peer& who) noexcept {
     }
 }
 
-// A key was written or deleted.
+// A key was written. That a watched one is gone is seen at EXEC.
 void engine::changed(std::string_view key) {
     watches_.for_each_watcher(key, [](peer& who) { who.outdated = true; });
-    waits_.for_each_watcher(key, [](peer& who) {
-        who.woken = true;
-        if (who.wake) {
-            who.wake();
-        }
-    });
+    waits_.for_each_watcher(key, [](peer& who) { who.rouse(); });
 }
 
 // What commands share.
@@ -364,11 +443,7 @@ bool engine::write(std::string_view key, std::string_view value, time_point dead
 }
 
 bool engine::erase(std::string_view key, turn& t) {
-    const bool was_there = db_.erase(key, t.now);
-    if (was_there) {
-        changed(key);
-    }
-    return was_there;
+    return db_.erase(key, t.now);
 }
 
 // Of a command that reads values, for the counters.

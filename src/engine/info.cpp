@@ -119,6 +119,8 @@ std::string describe_server(
         text.field("connected_clients", db.count.connected_clients);
         text.field("maxclients", db.bounds().clients_max);
         text.field("blocked_clients", db.waiting_clients());
+        text.field("maxmemory_clients", db.bounds().client_memory_max());
+        text.field("mem_clients_normal", db.client_memory().bytes_used());
     }
     if (text.section("Memory", "MEMORY")) {
         describe_memory(text, db);
@@ -129,6 +131,13 @@ std::string describe_server(
     if (text.section("Stats", "STATS")) {
         text.field("total_connections_received", db.count.connections_received);
         text.field("rejected_connections", db.count.connections_rejected);
+        text.field("idle_disconnections", db.count.closed_idle);
+        text.field("request_timeout_disconnections", db.count.closed_in_request);
+        text.field("write_timeout_disconnections", db.count.closed_unread);
+        text.field("foreign_disconnections", db.count.closed_foreign);
+        text.field("acl_access_denied_auth", db.count.passwords_failed);
+        text.field("tls_handshakes_failed", db.count.handshakes_failed);
+        text.field("evicted_clients", db.count.closed_for_memory);
         text.field("total_commands_processed", db.count.commands_processed);
         text.field("expired_keys", entries.expired());
         text.field("evicted_keys", entries.evicted());

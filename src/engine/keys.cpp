@@ -13,10 +13,6 @@ namespace {
 // Keys that KEYS looks at in one call of scan: it goes on until the end.
 constexpr std::size_t keys_step = 1024;
 
-bool matches(std::string_view pattern, std::string_view key) {
-    return pattern == "*" || matches_glob(pattern, key);
-}
-
 // Half a second and more counts as a second, as in Redis.
 std::int64_t rounded_seconds(std::int64_t milliseconds) {
     return (milliseconds + 500) / 1000;
@@ -130,7 +126,7 @@ void engine::run(const command::keys& request, turn& t) {
         std::uint64_t cursor = 0;
         do {
             cursor = db_.scan(cursor, keys_step, t.now, [&](const store::entry& each) {
-                if (matches(request.pattern, each.key)) {
+                if (matches_glob(request.pattern, each.key)) {
                     act(each.key);
                 }
             });
@@ -148,7 +144,7 @@ void engine::run(const command::scan& request, turn& t) {
     }
     std::vector<std::string_view> found;
     const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
-        if (request.strings && matches(request.pattern, each.key)) {
+        if (request.strings && matches_glob(request.pattern, each.key)) {
             found.push_back(each.key);
         }
     });
@@ -180,11 +176,6 @@ void engine::run(const command::dbsize&, turn& t) {
 }
 
 void engine::run(const command::flushall&, turn& t) {
-    watches_.for_each_key([&](std::string_view key) {
-        if (db_.get(key, t.now)) {
-            watches_.for_each_watcher(key, [](peer& who) { who.outdated = true; });
-        }
-    });
     db_.clear();
     t.out.status("OK");
 }

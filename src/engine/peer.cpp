@@ -25,16 +25,14 @@ void request_queue::add(arguments request) {
 }
 
 void key_watch::add(std::string_view key, peer& who) {
-    auto found = watchers_.find(key);
-    if (found == watchers_.end()) {
-        found = watchers_.emplace(std::string(key), std::vector<peer*>()).first;
-    }
     try {
+        auto found = watchers_.find(key);
+        if (found == watchers_.end()) {
+            found = watchers_.try_emplace(std::pmr::string(key, watchers_.get_allocator())).first;
+        }
         found->second.push_back(&who);
     } catch (...) {
-        if (found->second.empty()) {
-            watchers_.erase(found);
-        }
+        drop_unwatched(key);
         throw;
     }
 }
@@ -47,12 +45,20 @@ bool key_watch::has(std::string_view key, const peer& who) const noexcept {
 
 void key_watch::remove(std::string_view key, const peer& who) noexcept {
     const auto found = watchers_.find(key);
-    if (found == watchers_.end()) {
-        return;
+    if (found != watchers_.end()) {
+        std::erase(found->second, &who);
+        drop_unwatched(key);
     }
-    std::erase(found->second, &who);
-    if (found->second.empty()) {
+}
+
+// Gives back what a key takes that nobody watches, and what the table takes when it is empty.
+void key_watch::drop_unwatched(std::string_view key) noexcept {
+    const auto found = watchers_.find(key);
+    if (found != watchers_.end() && found->second.empty()) {
         watchers_.erase(found);
+    }
+    if (watchers_.empty()) {
+        watchers_ = decltype(watchers_)(watchers_.get_allocator());
     }
 }
 

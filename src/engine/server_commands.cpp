@@ -2,12 +2,10 @@
 
 #include "info.hpp"
 #include "replies.hpp"
-#include <butterdb/base/glob.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/engine/engine.hpp>
 
 #include <algorithm>
-#include <array>
 
 namespace butterdb {
 
@@ -44,35 +42,6 @@ void document(const verb& row, reply_writer& out) {
     out.bulk(row.usage);
     out.bulk("group");
     out.bulk(row.does == effect::none ? "connection" : "string");
-}
-
-// A setting that CONFIG GET shows.
-struct setting {
-    std::string_view name;
-    std::string (*value)(const engine& db);
-};
-
-constexpr std::array settings{
-    setting{"appendonly", [](const engine&) { return std::string("no"); }},
-    setting{"databases", [](const engine&) { return std::string("1"); }},
-    setting{"maxclients", [](const engine& db) { return std::to_string(db.bounds().clients_max); }},
-    setting{"maxmemory", [](const engine& db) { return std::to_string(db.entries().ceiling()); }},
-    setting{
-        "maxmemory-policy",
-        [](const engine& db) { return std::string(policy_name(db.entries())); }},
-    setting{"port", [](const engine& db) { return std::to_string(db.facts.tcp_port); }},
-    setting{
-        "proto-max-bulk-len",
-        [](const engine& db) { return std::to_string(db.bounds().value_bytes_max); }},
-    setting{"save", [](const engine&) { return std::string(); }},
-    setting{
-        "timeout",
-        [](const engine& db) { return std::to_string(db.bounds().idle_timeout.count()); }},
-};
-
-bool is_wanted(std::string_view name, arguments patterns) {
-    return std::ranges::any_of(
-        patterns, [&](std::string_view pattern) { return matches_glob(to_lower(pattern), name); });
 }
 
 }  // namespace
@@ -137,40 +106,6 @@ void engine::document_commands(arguments names, turn& t) {
             t.out.bulk(to_lower(row.name));
             document(row, t.out);
         }
-    }
-}
-
-void engine::run(const command::config& request, turn& t) {
-    using action = command::config::action;
-    switch (request.what) {
-        case action::get: {
-            for (const auto pattern : request.rest) {
-                if (!is_short_pattern(pattern, t)) {
-                    return;
-                }
-            }
-            const auto wanted = [&](const setting& each) {
-                return is_wanted(each.name, request.rest);
-            };
-            t.out.map(static_cast<std::size_t>(std::ranges::count_if(settings, wanted)));
-            for (const auto& each : settings) {
-                if (wanted(each)) {
-                    t.out.bulk(each.name);
-                    t.out.bulk(each.value(*this));
-                }
-            }
-            break;
-        }
-        case action::set:
-            t.out.failure(refusal(
-                "CONFIG SET is not supported: settings are options of the server's start ('" +
-                printable(request.rest[0]) + "')"));
-            break;
-        case action::resetstat:
-            count = {.connected_clients = count.connected_clients};
-            std::ranges::fill(count_by_verb_, verb_counters());
-            t.out.status("OK");
-            break;
     }
 }
 

@@ -27,6 +27,15 @@ bool is_met(const command::set& request, const std::optional<store::entry>& pres
     return false;
 }
 
+// What a command keeps that writes an entry anew.
+time_point deadline_of(const std::optional<store::entry>& present) {
+    return present ? present->deadline : no_deadline;
+}
+
+std::string_view value_of(const std::optional<store::entry>& present) {
+    return present ? present->value : std::string_view{};
+}
+
 error no_integer() {
     return refusal("value is not an integer or out of range");
 }
@@ -49,7 +58,7 @@ void engine::run(const command::set& request, turn& t) {
     }
     const auto present =
         request.reply == answer::old_value ? look_up(request.key, t) : db_.find(request.key, t.now);
-    const auto kept = present ? present->deadline : no_deadline;
+    const auto kept = deadline_of(present);
     const bool was_there = present.has_value();
     const bool met = is_met(request, present);
     if (request.reply == answer::old_value && was_there) {
@@ -140,8 +149,8 @@ void engine::run(const command::mset& request, turn& t) {
 
 void engine::run(const command::append& request, turn& t) {
     const auto found = db_.find(request.key, t.now);
-    const auto deadline = found ? found->deadline : no_deadline;
-    scratch_.assign(found ? found->value : std::string_view{});
+    const auto deadline = deadline_of(found);
+    scratch_.assign(value_of(found));
     scratch_.append(request.value);
     if (write(request.key, scratch_, deadline, t)) {
         t.out.integer(static_cast<std::int64_t>(scratch_.size()));
@@ -149,14 +158,13 @@ void engine::run(const command::append& request, turn& t) {
 }
 
 void engine::run(const command::strlen& request, turn& t) {
-    const auto found = look_up(request.key, t);
-    t.out.integer(found ? static_cast<std::int64_t>(found->value.size()) : 0);
+    t.out.integer(static_cast<std::int64_t>(value_of(look_up(request.key, t)).size()));
 }
 
 // Negative places count from the end.
 void engine::run(const command::getrange& request, turn& t) {
     const auto found = look_up(request.key, t);
-    const auto size = found ? static_cast<std::int64_t>(found->value.size()) : 0;
+    const auto size = static_cast<std::int64_t>(value_of(found).size());
     const auto place = [&](std::int64_t at) {
         return std::max<std::int64_t>(at < 0 ? at + size : at, 0);
     };
@@ -174,7 +182,7 @@ void engine::run(const command::getrange& request, turn& t) {
 // Bytes between the end of the old value and the offset become NUL.
 void engine::run(const command::setrange& request, turn& t) {
     const auto found = db_.find(request.key, t.now);
-    const auto old_size = found ? found->value.size() : 0;
+    const auto old_size = value_of(found).size();
     if (request.value.empty()) {
         t.out.integer(static_cast<std::int64_t>(old_size));
         return;
@@ -184,8 +192,8 @@ void engine::run(const command::setrange& request, turn& t) {
     if (!fits(request.key, end, t)) {
         return;
     }
-    const auto deadline = found ? found->deadline : no_deadline;
-    scratch_.assign(found ? found->value : std::string_view{});
+    const auto deadline = deadline_of(found);
+    scratch_.assign(value_of(found));
     scratch_.resize(std::max<std::size_t>(old_size, end));
     std::ranges::copy(request.value, scratch_.begin() + request.offset);
     if (write(request.key, scratch_, deadline, t)) {
@@ -205,7 +213,7 @@ void engine::run(const command::incrby& request, turn& t) {
         t.out.failure(refusal("increment or decrement would overflow"));
         return;
     }
-    if (write(request.key, std::to_string(sum), found ? found->deadline : no_deadline, t)) {
+    if (write(request.key, std::to_string(sum), deadline_of(found), t)) {
         t.out.integer(sum);
     }
 }
@@ -224,7 +232,7 @@ void engine::run(const command::incrbyfloat& request, turn& t) {
         return;
     }
     const auto text = format_float(sum);
-    if (write(request.key, text, found ? found->deadline : no_deadline, t)) {
+    if (write(request.key, text, deadline_of(found), t)) {
         t.out.bulk(text);
     }
 }

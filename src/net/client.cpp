@@ -1,7 +1,11 @@
 #include <butterdb/net/client.hpp>
+#include <butterdb/protocol/quoting.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <asio/ssl/host_name_verification.hpp>
+
+#include <openssl/ssl.h>
 
 #include <utility>
 
@@ -14,6 +18,8 @@ std::string name_of(const server_address& where) {
     const bool is_ipv6 = where.host.find(':') != std::string::npos;
     return (is_ipv6 ? '[' + where.host + ']' : where.host) + ':' + std::to_string(where.port);
 }
+
+namespace {
 
 std::vector<stream_socket::endpoint_type> resolve(const server_address& where) {
     if (!where.unix_socket.empty()) {
@@ -28,51 +34,147 @@ std::vector<stream_socket::endpoint_type> resolve(const server_address& where) {
     return found;
 }
 
-client::client(
-    asio::io_context& io, sweeper& timeouts, steady::duration timeout, std::size_t reply_bytes_max)
-    : socket_(io),
-      timeout_(timeout),
-      reply_bytes_max_(reply_bytes_max),
-      watch_(timeouts, socket_) {}
+}  // namespace
 
-awaitable<asio::error_code> client::connect(
-    const std::vector<stream_socket::endpoint_type>& where) {
+server_access::server_access(const server_address& where)
+    : where_(where), endpoints_(resolve(where)) {
+    if (where.tls) {
+        tls_.emplace(make_client_tls(where.files, where.verify_server));
+    }
+}
+
+client_stream::client_stream(asio::io_context& io, sweeper& timeouts, steady::duration timeout)
+    : socket_(io), timeout_(timeout), watch_(timeouts, socket_) {}
+
+awaitable<asio::error_code> client_stream::connect(server_access& to) {
     asio::error_code ec = asio::error::host_not_found;
-    for (const auto& endpoint : where) {
+    for (const auto& endpoint : to.endpoints()) {
         asio::error_code ignored;
         socket_.close(ignored);
         expect_reply();
         co_await socket_.async_connect(endpoint, into(ec));
         if (!ec) {
             socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-            rest();
             break;
         }
+    }
+    if (!ec && to.tls() != nullptr) {
+        ec = co_await secure(*to.tls(), to.where());
+    }
+    if (!ec) {
+        rest();
     }
     co_return ec;
 }
 
-awaitable<asio::error_code> client::send() {
+awaitable<asio::error_code> client_stream::secure(
+    asio::ssl::context& tls, const server_address& where) {
+    secured_.emplace(socket_, tls);
+    asio::error_code ec;
+    if (where.unix_socket.empty() && where.verify_server) {
+        secured_->set_verify_callback(asio::ssl::host_name_verification(where.host), ec);
+        auto name = where.host;
+        ::SSL_ctrl(  // what SSL_set_tlsext_host_name is, without its cast
+            secured_->native_handle(),
+            SSL_CTRL_SET_TLSEXT_HOSTNAME,
+            TLSEXT_NAMETYPE_host_name,
+            name.data());
+    }
+    expect_reply();
+    co_await secured_->async_handshake(asio::ssl::stream_base::client, into(ec));
+    co_return ec;
+}
+
+awaitable<asio::error_code> client_stream::send() {
     asio::error_code ec;
     while (!ec && !requests_.empty()) {
         const auto unsent = asio::buffer(requests_.view());
-        const auto sent = co_await socket_.async_write_some(unsent, into(ec));
+        std::size_t sent = 0;
+        if (secured_) {
+            sent = co_await secured_->async_write_some(unsent, into(ec));
+        } else {
+            sent = co_await socket_.async_write_some(unsent, into(ec));
+        }
         requests_.consume(sent);
     }
     co_return ec;
 }
 
-awaitable<asio::error_code> client::receive() {
-    input_.consume(std::exchange(given_, 0));
+awaitable<asio::error_code> client_stream::receive() {
     asio::error_code ec;
     const auto room = asio::buffer(input_.prepare(receive_bytes), receive_bytes);
-    const auto received = co_await socket_.async_read_some(room, into(ec));
+    std::size_t received = 0;
+    if (secured_) {
+        received = co_await secured_->async_read_some(room, into(ec));
+    } else {
+        received = co_await socket_.async_read_some(room, into(ec));
+    }
     input_.commit(received);
     co_return ec;
 }
 
+std::string client_stream::describe(const asio::error_code& ec) {
+    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
+        return "no answer in time";
+    }
+    if (ec == asio::error::access_denied) {
+        return "the server refuses the password";
+    }
+    const bool closed = ec == asio::error::eof || ec == asio::ssl::error::stream_truncated;
+    return closed ? "the server closed the connection" : ec.message();
+}
+
+void client_stream::close() {
+    asio::error_code ignored;
+    socket_.close(ignored);
+}
+
+client::client(
+    asio::io_context& io, sweeper& timeouts, steady::duration timeout, std::size_t reply_bytes_max)
+    : client_stream(io, timeouts, timeout), reply_bytes_max_(reply_bytes_max) {}
+
+awaitable<asio::error_code> client::connect(server_access& to) {
+    auto ec = co_await client_stream::connect(to);
+    if (!ec && !to.where().password.empty()) {
+        ec = co_await say_password(to.where().password);
+        rest();
+    }
+    co_return ec;
+}
+
+awaitable<asio::error_code> client::say_password(const std::string& password) {
+    requests().append("AUTH ");
+    append_argument(requests(), password);
+    requests().append('\n');
+    auto ec = co_await send();
+    auto reply = next_reply();
+    while (!ec && !reply) {
+        expect_reply();
+        ec = co_await receive();
+        reply = next_reply();
+    }
+    if (reply && reply_reader::is_failure(*reply)) {
+        ec = asio::error::access_denied;
+        refusal_ = reply->substr(0, reply->find_first_of("\r\n"));
+    }
+    co_return ec;
+}
+
+std::string client::describe(const asio::error_code& ec) const {
+    const bool is_wrong_password = refusal_.find("WRONGPASS") != refusal_.npos;
+    if (ec == asio::error::access_denied && !refusal_.empty() && !is_wrong_password) {
+        return "the server says: " + refusal_;
+    }
+    return client_stream::describe(ec);
+}
+
+awaitable<asio::error_code> client::receive() {
+    input().consume(std::exchange(given_, 0));
+    co_return co_await client_stream::receive();
+}
+
 std::optional<std::string_view> client::next_reply() {
-    const auto rest = input_.view().substr(given_);
+    const auto rest = input().view().substr(given_);
     switch (reader_.look(rest)) {
         case reply_reader::status::incomplete:
             if (rest.size() > reply_bytes_max_) {
@@ -88,18 +190,6 @@ std::optional<std::string_view> client::next_reply() {
     given_ += reply.size();
     reader_.reset();
     return reply;
-}
-
-std::string client::describe(const asio::error_code& ec) {
-    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
-        return "no answer in time";
-    }
-    return ec == asio::error::eof ? "the server closed the connection" : ec.message();
-}
-
-void client::close() {
-    asio::error_code ignored;
-    socket_.close(ignored);
 }
 
 }  // namespace butterdb

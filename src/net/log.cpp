@@ -7,10 +7,10 @@
 
 namespace butterdb {
 
-namespace {
-
-constexpr const char* name_of(log_level level) noexcept {
+std::string_view name_of(log_level level) noexcept {
     switch (level) {
+        case log_level::none:
+            return "none";
         case log_level::error:
             return "error";
         case log_level::warning:
@@ -20,8 +20,6 @@ constexpr const char* name_of(log_level level) noexcept {
     }
     return "info";
 }
-
-}  // namespace
 
 void logger::write(log_level level, std::string_view text) const {
     if (level > most_) {
@@ -41,7 +39,7 @@ void logger::write(log_level level, std::string_view text) const {
         "%s.%03dZ %s %.*s\n",
         stamp.data(),
         static_cast<int>(millis.count()),
-        name_of(level),
+        name_of(level).data(),
         static_cast<int>(text.size()),
         text.data());
 }

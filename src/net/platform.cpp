@@ -5,14 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <system_error>
 
 namespace butterdb {
-
-time_point wall_clock() noexcept {
-    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 void reserve_standard_streams() noexcept {
     int descriptor = 0;

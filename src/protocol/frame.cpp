@@ -45,7 +45,7 @@ struct number_line {
     std::size_t end;  // behind its LF
 };
 
-number_line read_number_slowly(std::string_view input, std::size_t at) noexcept {
+number_line read_number(std::string_view input, std::size_t at) noexcept {
     using enum number_line::state;
     const auto text = input.substr(at, number_bytes_max);
     const auto cr = text.find('\r');
@@ -60,21 +60,54 @@ number_line read_number_slowly(std::string_view input, std::size_t at) noexcept 
     return {line_feed == input.size() ? incomplete : whole, *number, line_feed + 1};
 }
 
-// The common case first: few digits, all there.
-number_line read_number(std::string_view input, std::size_t at) noexcept {
-    constexpr std::size_t few = 9;
-    const auto end = std::min(input.size(), at + few);
-    std::int64_t number = 0;
-    auto digit = at;
-    while (digit < end && input[digit] >= '0' && input[digit] <= '9') {
-        number = number * 10 + (input[digit++] - '0');
+// Steps over the parts of an array as most are. What it does not know is 0 or false.
+struct short_header {
+    const char* at;
+    const char* end;
+
+    // A number from 1 on in few digits, and its CR LF.
+    std::size_t number() noexcept {
+        constexpr std::size_t few = 100'000'000;
+        constexpr std::ptrdiff_t shortest_header_and_more = 4;
+        if (end - at < shortest_header_and_more) {
+            return 0;
+        }
+        std::size_t sum = digit_at(at);
+        if (sum == 0 || sum > 9) {
+            return 0;
+        }
+        ++at;
+        for (auto digit = digit_at(at); digit <= 9; digit = digit_at(at)) {
+            sum = sum * 10 + digit;
+            if (++at == end || sum >= few) {
+                return 0;
+            }
+        }
+        return skip_line_end() ? sum : 0;
     }
-    const bool canonical = digit > at && (input[at] != '0' || digit == at + 1);
-    if (canonical && digit + 1 < input.size() && input[digit] == '\r' && input[digit + 1] == '\n') {
-        return {number_line::state::whole, number, digit + 2};
+
+    static unsigned digit_at(const char* where) noexcept {
+        return static_cast<unsigned char>(*where) - unsigned{'0'};
     }
-    return read_number_slowly(input, at);
-}
+
+    bool skip(char c) noexcept { return at != end && *at++ == c; }
+
+    bool skip_line_end() noexcept {
+        if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
+            return false;
+        }
+        at += 2;
+        return true;
+    }
+
+    bool skip_bulk(std::size_t bytes) noexcept {
+        if (static_cast<std::size_t>(end - at) < bytes) {
+            return false;
+        }
+        at += bytes;
+        return skip_line_end();
+    }
+};
 
 bool is_length(const number_line& header) noexcept {
     return header.what == number_line::state::whole && header.number >= 0 &&
@@ -111,7 +144,11 @@ bool frame_reader::is_ready(std::string_view input, std::size_t searched) const 
     if (searched == 0 && (input.front() == '*' || !may_begin_request(input.front()))) {
         return true;
     }
-    return input.find('\n', searched) != input.npos || input.size() > limits_->line_bytes_max + 1;
+    if (input.front() == '\r' && input.size() > 1) {
+        return true;  // an empty line, or none of ours
+    }
+    const auto content = input.size() - (input.ends_with('\r') ? 1 : 0);
+    return content > limits_->line_bytes_max || input.find('\n', searched) != input.npos;
 }
 
 frame frame_reader::fail(frame::kind what, std::size_t size, std::string reason) {
@@ -147,7 +184,8 @@ frame frame_reader::read_line(std::span<char> line, std::size_t size, argument_l
     if (is_http({line.data(), line.size()})) {
         return {frame::kind::foreign, size};
     }
-    switch (split_line(line, arguments, limits_->arguments_max)) {
+    const auto count_max = strict_ ? limits_->stranger_arguments_max : limits_->arguments_max;
+    switch (split_line(line, arguments, count_max)) {
         case line_fault::none:
             break;
         case line_fault::control_byte:
@@ -164,6 +202,57 @@ frame frame_reader::read_line(std::span<char> line, std::size_t size, argument_l
 }
 
 // RESP: `*2 CR LF $3 CR LF GET CR LF $1 CR LF a CR LF`.
+
+std::size_t frame_reader::look_ahead(
+    std::string_view input, std::span<whole_array> found, argument_list& arguments) const {
+    arguments.clear();
+    if (checked_ > 0 || skipping_ || strict_) {
+        return 0;
+    }
+    std::size_t count = 0;
+    while (count < found.size() && !input.empty()) {
+        const auto before = arguments.size();
+        const auto size = take_whole(input, arguments);
+        if (size == 0) {
+            arguments.resize(before);
+            break;
+        }
+        found[count++] = {size, arguments.size() - before};
+        input.remove_prefix(size);
+    }
+    return count;
+}
+
+// One pass over the headers; 0 leaves it to the careful way below, which knows what is wrong or
+// missing. Nothing is remembered, so that one may look as often as one likes.
+std::size_t frame_reader::take_whole(std::string_view input, argument_list& arguments) const {
+    short_header read{input.data(), input.data() + input.size()};
+    if (!read.skip('*')) {
+        return 0;
+    }
+    const auto count = read.number();
+    if (count == 0 ||
+        count > std::min<std::uint64_t>(limits_->arguments_max, whole_arguments_max)) {
+        return 0;
+    }
+    const auto bytes_max = limits_->argument_bytes_max();
+    for (auto left = count; left > 0; --left) {
+        if (!read.skip('$')) {
+            return 0;
+        }
+        const auto bytes = read.number();
+        if (bytes == 0 || bytes > bytes_max) {
+            return 0;
+        }
+        const char* const argument = read.at;
+        if (!read.skip_bulk(bytes)) {
+            return 0;
+        }
+        arguments.emplace_back(argument, bytes);
+    }
+    const auto size = static_cast<std::size_t>(read.at - input.data());
+    return size <= limits_->request_bytes_max() ? size : 0;
+}
 
 frame frame_reader::next_array(std::string_view input, argument_list& arguments) {
     const bool is_new = checked_ == 0;
@@ -214,6 +303,12 @@ frame frame_reader::next_bulk(std::string_view input, std::string_view& argument
     }
     const auto bytes = static_cast<std::size_t>(header.number);
     const auto end = header.end + bytes + 2;
+    if (strict_ && bytes > limits_->stranger_bulk_bytes_max) {
+        return refuse_stranger(input, "bulk length");
+    }
+    if (strict_ && end > limits_->stranger_request_bytes_max) {
+        return refuse_stranger(input, "request length");
+    }
     if (bytes > limits_->argument_bytes_max() || end > limits_->request_bytes_max()) {
         return begin_skipping(bytes, end);
     }
@@ -243,9 +338,17 @@ frame frame_reader::begin_array(std::string_view input) {
     if (header.number <= 0) {
         return {frame::kind::empty, header.end};
     }
+    if (strict_ && header.number > static_cast<std::int64_t>(limits_->stranger_arguments_max)) {
+        return refuse_stranger(input, "multibulk length");
+    }
     left_ = static_cast<std::size_t>(header.number);
     checked_ = header.end;
     return {frame::kind::array, header.end};
+}
+
+frame frame_reader::refuse_stranger(std::string_view input, const char* what) {
+    return fail(
+        frame::kind::broken, input.size(), std::string("Protocol error: unauthenticated ") + what);
 }
 
 // The arguments of an array that has come in several parts, and whose form is known.
@@ -267,7 +370,7 @@ frame frame_reader::begin_skipping(std::uint64_t bytes, std::uint64_t end) {
     const auto bytes_max = argument ? limits_->argument_bytes_max() : limits_->request_bytes_max();
     reason_ = (argument ? "argument of " : "request of at least ") +
               std::to_string(argument ? bytes : end) + " bytes is over the limit of " +
-              std::to_string(bytes_max) + " bytes (--max-value)";
+              std::to_string(bytes_max) + " bytes (--max-" + (argument ? "value)" : "request)");
     skipping_ = true;
     to_skip_ = end;
     --left_;

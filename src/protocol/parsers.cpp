@@ -5,11 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace butterdb::parsers {
@@ -24,10 +22,6 @@ constexpr auto span_max = integer_max - (std::int64_t{1} << 43);
 
 constexpr std::size_t scan_count_default = 10;
 
-error form_error(std::string text, std::string code = "ERR") {
-    return {error::kind::form, std::move(code), std::move(text)};
-}
-
 error syntax_error() {
     return form_error("syntax error");
 }
@@ -40,10 +34,6 @@ error bad_expiry(std::string_view verb) {
     return form_error("invalid expire time in '" + to_lower(verb) + "' command");
 }
 
-error bad_arity(std::string_view verb) {
-    return form_error("wrong number of arguments for '" + to_lower(verb) + "' command");
-}
-
 // As Redis writes a command with its subcommand.
 std::string full_name(arguments args) {
     return std::string(args[0]) + "|" + std::string(args[1]);
@@ -52,13 +42,6 @@ std::string full_name(arguments args) {
 error bad_subcommand(std::string_view verb, std::string_view subcommand) {
     return form_error(
         "unknown subcommand '" + printable(subcommand) + "'. Try HELP " + std::string(verb));
-}
-
-constexpr std::string_view default_user = "default";
-
-error wrong_password() {
-    return {
-        error::kind::refused, "WRONGPASS", "invalid username-password pair or user is disabled."};
 }
 
 bool is(std::string_view argument, std::string_view upper_case) {
@@ -241,17 +224,6 @@ parsed expire_by(arguments args, expiry::mode how, bool seconds) {
     return command::any{command::expire{args[1], {how, milliseconds}, *when}};
 }
 
-// A cursor is what a walk gave: a number of 64 bits.
-std::optional<std::uint64_t> read_cursor(std::string_view text) {
-    std::uint64_t cursor = 0;
-    const auto* const end = text.data() + text.size();
-    const auto [at, fault] = std::from_chars(text.data(), end, cursor);
-    if (fault != std::errc{} || at != end) {
-        return std::nullopt;
-    }
-    return cursor;
-}
-
 result<std::size_t> read_count(std::string_view text) {
     const auto count = parse_integer(text);
     if (!count) {
@@ -290,6 +262,14 @@ parsed find_subcommand(arguments args, const Table& table) {
 }
 
 }  // namespace
+
+error form_error(std::string text, std::string code) {
+    return {error::kind::form, std::move(code), std::move(text)};
+}
+
+error bad_arity(std::string_view verb) {
+    return form_error("wrong number of arguments for '" + to_lower(verb) + "' command");
+}
 
 // Values.
 
@@ -405,7 +385,7 @@ parsed incrbyfloat(arguments args) {
 // Keys.
 
 parsed delprefix(arguments args) {
-    const auto cursor = read_cursor(args[1]);
+    const auto cursor = parse_whole<std::uint64_t>(args[1]);
     if (!cursor) {
         return form_error("invalid cursor");
     }
@@ -448,7 +428,7 @@ parsed copy(arguments args) {
 }
 
 parsed scan(arguments args) {
-    const auto cursor = read_cursor(args[1]);
+    const auto cursor = parse_whole<std::uint64_t>(args[1]);
     if (!cursor) {
         return form_error("invalid cursor");
     }
@@ -539,7 +519,7 @@ parsed ping(arguments args) {
 }
 
 parsed hello(arguments args) {
-    command::hello greeting{0, false, {}};
+    command::hello greeting;
     if (args.size() > 1) {
         const auto version = parse_integer(args[1]);
         if (!version) {
@@ -553,12 +533,9 @@ parsed hello(arguments args) {
     for (std::size_t i = 2; i < args.size(); ++i) {
         const auto more = args.size() - 1 - i;
         if (is(args[i], "AUTH") && more >= 2) {
-            if (args[i + 1] != default_user) {
-                return wrong_password();
-            }
+            greeting.who = command::credentials{args[i + 1], args[i + 2]};
             i += 2;
         } else if (is(args[i], "SETNAME") && more >= 1) {
-            greeting.has_name = true;
             greeting.name = args[++i];
         } else {
             return form_error("Syntax error in HELLO option '" + printable(args[i]) + "'");
@@ -571,10 +548,8 @@ parsed auth(arguments args) {
     if (args.size() > 3) {
         return syntax_error();
     }
-    if (args.size() == 3 && args[1] != default_user) {
-        return wrong_password();
-    }
-    return command::any{command::auth{args.size() == 3}};
+    const bool has_user = args.size() == 3;
+    return command::any{command::auth{{has_user ? args[1] : std::string_view(), args.back()}}};
 }
 
 parsed select(arguments args) {
@@ -633,6 +608,9 @@ parsed config(arguments args) {
         subcommand<action>{"SET", action::set, 2, any_number},
         subcommand<action>{"RESETSTAT", action::resetstat, 0, 0},
     };
+    if (is(args[1], "SET") && args.size() % 2 != 0) {
+        return bad_arity(full_name(args));
+    }
     return find_subcommand<config>(args, table);
 }
 

@@ -3,12 +3,20 @@
 #include <butterdb/base/result.hpp>
 #include <butterdb/protocol/command.hpp>
 
+#include <string>
+#include <string_view>
+
 namespace butterdb::parsers {
 
 // One function for each shape of a request, called with an arity that the table allows. What they
 // refuse is an error of form, in Redis's words.
 
 using parsed = result<command::any>;
+
+/// A request that cannot be read.
+error form_error(std::string text, std::string code = "ERR");
+/// It has too few or too many arguments. `verb` may name a subcommand behind a bar.
+error bad_arity(std::string_view verb);
 
 /// A command without arguments, or whose arguments do not matter.
 template <typename Command>

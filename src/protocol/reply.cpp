@@ -27,13 +27,6 @@ char* write_number_line(char* to, char kind, Integer number) noexcept {
 }
 
 template <typename Integer>
-void append_number(flat_buffer& out, Integer number) {
-    std::array<char, number_line_bytes_max> digits;
-    const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
-    out.append({digits.data(), static_cast<std::size_t>(end - digits.begin())});
-}
-
-template <typename Integer>
 void append_number_line(flat_buffer& out, char kind, Integer number) {
     char* const begin = out.prepare(number_line_bytes_max);
     out.commit(static_cast<std::size_t>(write_number_line(begin, kind, number) - begin));
@@ -52,23 +45,26 @@ void reply_writer::line(char kind, std::string_view bytes) {
     }
 }
 
-void reply_writer::open(char kind, std::size_t count) {
+template <typename Integer>
+void reply_writer::number(char kind, Integer value) {
     if (speaks_ == dialect::text) {
-        out_->append("LIST ");
-        append_number(*out_, count);
-        out_->append('\n');
+        std::array<char, number_line_bytes_max> digits;
+        const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
+        line(kind, {digits.data(), static_cast<std::size_t>(end - digits.begin())});
     } else {
-        append_number_line(*out_, kind, count);
+        append_number_line(*out_, kind, value);
     }
 }
 
-void reply_writer::integer(std::int64_t number) {
+void reply_writer::open(char kind, std::size_t count) {
     if (speaks_ == dialect::text) {
-        append_number(*out_, number);
-        out_->append('\n');
-    } else {
-        append_number_line(*out_, ':', number);
+        out_->append("LIST ");
     }
+    number(kind, count);
+}
+
+void reply_writer::integer(std::int64_t value) {
+    number(':', value);
 }
 
 void reply_writer::bulk(std::string_view value) {

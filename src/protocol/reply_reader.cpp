@@ -1,20 +1,11 @@
+#include <butterdb/base/number.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
-
-#include <charconv>
-#include <system_error>
 
 namespace butterdb {
 
 namespace {
 
 constexpr std::string_view list_word = "LIST ";
-
-// The n of `LIST n`; false when there is no such number.
-bool read_count(std::string_view digits, std::uint64_t& count) {
-    const auto* const end = digits.data() + digits.size();
-    const auto [at, fault] = std::from_chars(digits.data(), end, count);
-    return fault == std::errc{} && at == end && count <= reply_reader::lines_max;
-}
 
 }  // namespace
 
@@ -28,11 +19,11 @@ reply_reader::status reply_reader::look(std::string_view input) {
         const auto line = input.substr(looked_at_, line_feed - looked_at_);
         --lines_due_;
         if (line.starts_with(list_word)) {
-            std::uint64_t count = 0;
-            if (!read_count(line.substr(list_word.size()), count)) {
+            const auto count = parse_whole<std::uint64_t>(line.substr(list_word.size()));
+            if (!count || *count > lines_max) {
                 return status::broken;
             }
-            lines_due_ += count;
+            lines_due_ += *count;
             if (lines_due_ > lines_max) {
                 return status::broken;
             }

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
 
 namespace butterdb {
 
@@ -187,7 +190,7 @@ constexpr auto table = std::to_array<verb>({
      "Chooses the protocol, describes the server."},
     {"AUTH", 2, any_number, parsers::auth, effect::none, {0, 0, 0},
      "AUTH [user] password",
-     "Says who the client is; there are no passwords yet."},
+     "Says who the client is, where a password is asked for."},
     {"SELECT", 2, 2, parsers::select, effect::none, {0, 0, 0},
      "SELECT 0",
      "Chooses the database; there is one."},
@@ -213,8 +216,8 @@ constexpr auto table = std::to_array<verb>({
      "COMMAND [COUNT|LIST|INFO [name ...]|DOCS [name ...]]",
      "Describes the commands, for programs."},
     {"CONFIG", 2, any_number, parsers::config, effect::none, {0, 0, 0},
-     "CONFIG GET pattern [pattern ...]|SET name value|RESETSTAT",
-     "Shows settings; sets counters back."},
+     "CONFIG GET pattern [pattern ...]|SET name value [name value ...]|RESETSTAT",
+     "Shows and changes settings; sets counters back."},
     {"MEMORY", 2, any_number, parsers::memory, effect::reads, {2, 2, 1},
      "MEMORY USAGE key",
      "Gives the bytes that an entry takes."},
@@ -224,41 +227,97 @@ constexpr auto table = std::to_array<verb>({
 });
 // clang-format on
 
-// Verb to row, made at compile time: open addressing, a power of two at least twice the rows.
+constexpr std::size_t verb_bytes_max = 16;
+
+template <typename Word>
+constexpr Word load(const char* at) noexcept {
+    Word word = 0;
+    if (std::is_constant_evaluated()) {
+        for (std::size_t i = sizeof word; i-- > 0;) {
+            word = static_cast<Word>(word << 8 | static_cast<unsigned char>(at[i]));
+        }
+    } else {
+        std::memcpy(&word, at, sizeof word);
+    }
+    return word;
+}
+
+// All letters of a name of at most 16, without their case, in two words that overlap where it is
+// short. Names of one length are equal if these are, since a verb has nothing but letters: no other
+// byte becomes one without its bit for the case.
+struct folded_name {
+    std::uint64_t front = 0;
+    std::uint64_t back = 0;
+
+    constexpr explicit folded_name(std::string_view name) noexcept {
+        constexpr std::uint64_t without_case = 0xdfdfdfdfdfdfdfdf;
+        const char* const begin = name.data();
+        const char* const end = begin + name.size();
+        if (name.size() >= sizeof(std::uint64_t)) {
+            front = load<std::uint64_t>(begin);
+            back = load<std::uint64_t>(end - sizeof(std::uint64_t));
+        } else if (name.size() >= sizeof(std::uint32_t)) {
+            front = load<std::uint32_t>(begin);
+            back = load<std::uint32_t>(end - sizeof(std::uint32_t));
+        } else if (!name.empty()) {
+            front = load<std::uint8_t>(begin) | std::uint64_t{load<std::uint8_t>(end - 1)} << 8;
+            back = load<std::uint8_t>(begin + name.size() / 2);
+        }
+        front &= without_case;
+        back &= without_case;
+    }
+
+    constexpr bool operator==(const folded_name&) const noexcept = default;
+};
+
+static_assert(std::ranges::all_of(table, [](const verb& row) {
+    return row.name.size() <= verb_bytes_max &&
+           std::ranges::all_of(row.name, [](char c) { return c >= 'A' && c <= 'Z'; });
+}));
+
+// Verb to row: a perfect hash, whose multiplier is found at compile time.
 struct verb_index {
-    static constexpr std::size_t places = 256;
-    static_assert(places >= 2 * table.size());
+    static constexpr std::size_t places = 2048;
     static constexpr std::uint8_t none = 0xff;
+    static_assert(table.size() < none);
 
     std::array<std::uint8_t, places> rows{};
+    std::uint64_t multiplier = 0x9e3779b97f4a7c15;
 
-    static constexpr std::size_t place_of(std::string_view name) noexcept {
-        std::uint32_t hash = 2166136261U;  // FNV-1a, 32 bits
-        for (const char c : name) {
-            hash = (hash ^ static_cast<unsigned char>(to_upper(c))) * 16777619U;
+    constexpr std::size_t place_of(const folded_name& name, std::size_t size) const noexcept {
+        return static_cast<std::size_t>(((name.front ^ name.back << 1 ^ size) * multiplier) >> 53);
+    }
+
+    constexpr bool fill() {
+        rows.fill(none);
+        for (std::size_t row = 0; row < table.size(); ++row) {
+            const auto name = table[row].name;
+            auto& place = rows[place_of(folded_name(name), name.size())];
+            if (place != none) {
+                return false;
+            }
+            place = static_cast<std::uint8_t>(row);
         }
-        return (hash ^ hash >> 16) % places;
+        return true;
     }
 
     constexpr verb_index() {
-        rows.fill(none);
-        for (std::size_t row = 0; row < table.size(); ++row) {
-            auto place = place_of(table[row].name);
-            while (rows[place] != none) {
-                place = (place + 1) % places;
-            }
-            rows[place] = static_cast<std::uint8_t>(row);
+        while (!fill()) {
+            multiplier += 0xc6577cb3b369c032;
         }
     }
 };
 
 constexpr verb_index index{};
 
-constexpr std::size_t verb_bytes_max = 16;
-
-error form_error(std::string text) {
-    return {error::kind::form, "ERR", std::move(text)};
-}
+constexpr auto folded_names = [] {
+    std::array<std::pair<std::uint64_t, std::uint64_t>, table.size()> names{};
+    for (std::size_t row = 0; row < table.size(); ++row) {
+        const folded_name folded(table[row].name);
+        names[row] = {folded.front, folded.back};
+    }
+    return names;
+}();
 
 // As Redis ends its error for an unknown command.
 std::string first_arguments(arguments request) {
@@ -284,18 +343,19 @@ const verb* find_verb(std::string_view name) noexcept {
     if (name.size() > verb_bytes_max) {
         return nullptr;
     }
-    for (auto place = verb_index::place_of(name); index.rows[place] != verb_index::none;
-         place = (place + 1) % verb_index::places) {
-        const auto& row = table[index.rows[place]];
-        if (equals_ignoring_case(name, row.name)) {
-            return &row;
-        }
+    const folded_name folded(name);
+    const auto row = index.rows[index.place_of(folded, name.size())];
+    if (row == verb_index::none) {
+        return nullptr;
     }
-    return nullptr;
+    const auto [front, back] = folded_names[row];
+    const bool is_it =
+        folded.front == front && folded.back == back && table[row].name.size() == name.size();
+    return is_it ? &table[row] : nullptr;
 }
 
 error unknown_command(std::string_view name) {
-    return form_error("unknown command '" + printable(name) + "'");
+    return parsers::form_error("unknown command '" + printable(name) + "'");
 }
 
 result<const verb*> find_command(arguments request) {
@@ -304,8 +364,8 @@ result<const verb*> find_command(arguments request) {
     if (row == nullptr) {
         return unknown_command(request[0]);
     }
-    if (request.size() < row->arguments_min || request.size() > row->arguments_max) {
-        return form_error("wrong number of arguments for '" + to_lower(row->name) + "' command");
+    if (!row->takes(request.size())) {
+        return parsers::bad_arity(row->name);
     }
     return row;
 }

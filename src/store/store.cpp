@@ -49,6 +49,9 @@ constexpr unsigned sweep_many_buckets = 4;
 constexpr unsigned sweep_many_share = 20;
 constexpr unsigned sweep_memory = 256;  // entries that the share is taken of
 
+// Buckets that one sweep evicts, or slabs that it empties, under a ceiling that has been lowered.
+constexpr unsigned ceiling_steps_max = 16;
+
 // Memory that one sweep gives back to the system, which takes its time for it.
 constexpr std::uint64_t sweep_bytes_max = 2 * MiB;
 
@@ -142,13 +145,15 @@ std::uint64_t store::hash_of(const slot& at) const noexcept {
     return hash_of(read_entry(at.entry()).key);
 }
 
-store::place store::find_place(std::string_view key, std::uint64_t hash) const noexcept {
+// The first slot that may hold an entry with this hash and for which wanted(slot) holds.
+template <typename Wanted>
+store::place store::find_slot(std::uint64_t hash, Wanted wanted) const noexcept {
     const auto home = segment::bucket_of(hash);
     for (auto* part = &index_->find(hash); part != nullptr; part = part->behind) {
         auto* const in = &part->at[home];
         for (auto tagged = tagged_slots(hash, in); tagged != 0; tagged &= tagged - 1) {
             auto& each = first_slot(in, tagged);
-            if (!each.empty() && read_entry(each.entry()).key == key) {
+            if (!each.empty() && wanted(each)) {
                 return {part, &each};
             }
         }
@@ -156,18 +161,8 @@ store::place store::find_place(std::string_view key, std::uint64_t hash) const n
     return {nullptr, nullptr};
 }
 
-// The slot of an entry that is there.
-slot& store::slot_of(const char* block, std::uint64_t hash) const noexcept {
-    for (auto* part = &index_->find(hash);; part = part->behind) {
-        BUTTERDB_ASSERT(part != nullptr);
-        auto* const in = &part->at[segment::bucket_of(hash)];
-        for (auto tagged = tagged_slots(hash, in); tagged != 0; tagged &= tagged - 1) {
-            auto& each = first_slot(in, tagged);
-            if (each.entry() == block) {
-                return each;
-            }
-        }
-    }
+store::place store::find_place(std::string_view key, std::uint64_t hash) const noexcept {
+    return find_slot(hash, [&](const slot& each) { return read_entry(each.entry()).key == key; });
 }
 
 // Meets an entry past its deadline by deleting it.
@@ -196,8 +191,7 @@ std::optional<store::entry> store::find(std::string_view key, time_point now) {
     if (found.at == nullptr) {
         return std::nullopt;
     }
-    const auto seen = read_entry(found.at->entry());
-    return as_seen(seen);
+    return as_seen(read_entry(found.at->entry()));
 }
 
 std::optional<std::string_view> store::get(std::string_view key, time_point now) {
@@ -492,7 +486,10 @@ bool store::compact(unsigned free_percent) noexcept {
         if (from == homeless_) {
             homeless_ = to;
         } else {
-            slot_of(from, hash_of(moved.key)).point_at(to);
+            const auto found = find_slot(
+                hash_of(moved.key), [&](const slot& each) { return each.entry() == from; });
+            BUTTERDB_ASSERT(found.at != nullptr);
+            found.at->point_at(to);
         }
     });
 }
@@ -516,9 +513,28 @@ bool store::evict_near(std::uint64_t hash, time_point now) noexcept {
 }
 
 bool store::sweep(time_point now, std::size_t steps) {
-    const bool more = sweep_buckets(now, steps);
+    const bool more = sweep_buckets(now, steps) || meet_ceiling(now);
     settle();
     return more || (!index_->has_garbage() && compact(compact_percent));
+}
+
+// Under a ceiling that has been lowered: deletes entries, a share of them at a time. True when
+// there is more to do.
+bool store::meet_ceiling(time_point now) {
+    if (eviction_ == eviction::none) {
+        return false;
+    }
+    std::uint64_t freed = 0;
+    for (auto steps = ceiling_steps_max; steps > 0 && bytes_used() > ceiling(); --steps) {
+        auto second_chances = evict_buckets_max;
+        if (!regain()) {
+            freed += evict_bucket(nullptr, now, second_chances);
+        }
+        if (freed > sweep_bytes_max) {
+            break;
+        }
+    }
+    return bytes_used() > ceiling() && size_ > 0;
 }
 
 bool store::sweep_buckets(time_point now, std::size_t steps) {

@@ -6,7 +6,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-from harness import Server, main  # noqa: E402
+from certificates import Authority  # noqa: E402
+from harness import Server, clean_environment, main  # noqa: E402
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 
@@ -20,6 +21,25 @@ except ModuleNotFoundError:
 
 
 class Python(unittest.TestCase):
+    def test_password(self):
+        with Server(env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
+            with redis.Redis(port=server.port, password="sesame") as r:
+                self.assertTrue(r.set("a", "1"))
+            with redis.Redis(port=server.port, username="default", password="sesame") as r:
+                self.assertEqual(r.get("a"), b"1")
+            with redis.Redis(port=server.port, password="wrong") as r:
+                self.assertRaises(redis.exceptions.ResponseError, r.get, "a")
+            with redis.Redis(port=server.port) as r:
+                self.assertRaises(redis.exceptions.AuthenticationError, r.get, "a")
+
+    def test_tls(self):
+        authority = Authority()
+        certificate, key = authority.sign("server")
+        with Server("--tls-port", "0", "--tls-cert", certificate, "--tls-key", key) as server:
+            with redis.Redis(port=server.tls_port, ssl=True, ssl_ca_certs=authority.certificate) as r:
+                self.assertTrue(r.set("a", "1"))
+                self.assertEqual(r.get("a"), b"1")
+
     def test_values_are_bytes(self):
         with Server() as server, redis.Redis(port=server.port) as r:
             every_byte = bytes(range(256))

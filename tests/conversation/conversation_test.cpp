@@ -1,9 +1,14 @@
+#include "conversation/dialogues.hpp"
 #include "support/catch.hpp"
 #include "support/failing_resource.hpp"
 #include "support/talk.hpp"
 #include <butterdb/conversation/conversation.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -157,9 +162,9 @@ TEST_CASE("a first request that is too large is refused in its own dialect, at o
     CHECK(
         replies_to({"*2\r\n$60\r\n" + std::string(60, 'x') + "\r\nfoo"}, lim) ==
         "-ERR Protocol error: expected '$'\r\n");
-    lim.turn_requests_max = 2;  // the refusal is a turn's last frame
     const auto two = "*3\r\n$60\r\n" + std::string(60, 'x') + "\r\n$1\r\na\r\n$1\r\nb\r\n";
-    CHECK(replies_to({two.substr(0, 40), two.substr(40)}, lim) == expected);
+    // The refusal is the last frame of a turn.
+    CHECK(replies_to({two.substr(0, 40), two.substr(40)}, lim, 2) == expected);
 }
 
 TEST_CASE(
@@ -190,11 +195,10 @@ TEST_CASE("what a connection may keep has limits") {
     CHECK(replies_to({"WAITKEY 01234567890 1\n"}, lim).starts_with("ERROR ERR key of 11 bytes"));
     CHECK(replies_to({"KEYS ****\n"}, lim).starts_with("ERROR ERR pattern of 4 bytes"));
     CHECK(replies_to({"SCAN 0 MATCH ****\n"}, lim).starts_with("ERROR ERR pattern of 4 bytes"));
-    lim.value_bytes_max = lim.key_bytes_max = 40;
-    lim.request_bytes_free = 0;
+    lim.request_bytes = 40;
     CHECK(
         replies_to({"MULTI\nPUT abcdefghij klmnopqrst\nEXEC\n"}, lim) ==
-        "OK\nERROR ERR transaction of 47 bytes is over the limit of 40 bytes (--max-value)\n"
+        "OK\nERROR ERR transaction of 47 bytes is over the limit of 40 bytes (--max-request)\n"
         "ERROR EXECABORT Transaction discarded because of previous errors.\n");
 }
 
@@ -209,19 +213,19 @@ TEST_CASE("a full store refuses with OOM and goes on") {
         "OK\nERROR OOM command not allowed when used memory > 'maxmemory'.\n1\nNOT_FOUND\n");
 }
 
-TEST_CASE("a turn ends after its share of requests, and the rest follows") {
+TEST_CASE("as many requests are executed as the turn allows, and the rest follows") {
     test::fixture f;
     conversation talk(f.run, f.lim);
     std::string script;
-    for (std::size_t i = 0; i < f.lim.turn_requests_max + 50; ++i) {
+    for (std::size_t i = 0; i < 150; ++i) {
         script += "PING\n";
     }
     test::append(talk, script);
-    talk.receive(f.now);
-    CHECK(talk.output().size() == 7 * f.lim.turn_requests_max);
+    CHECK(talk.receive(f.now, 100) == 100);
+    CHECK(talk.output().size() == 7 * 100);
     CHECK(talk.backlog());
-    talk.receive(f.now);
-    CHECK(talk.output().size() == 7 * (f.lim.turn_requests_max + 50));
+    CHECK(talk.receive(f.now, 100) == 50);
+    CHECK(talk.output().size() == 7 * 150);
     CHECK_FALSE(talk.backlog());
 }
 
@@ -231,9 +235,96 @@ TEST_CASE("a turn ends after its share of output") {
     test::append(talk, "PUT k " + std::string(40'000, 'x') + "\n");
     test::take_turns(talk, f.now);
     test::append(talk, "GET k\nGET k\nGET k\nGET k\n");
-    talk.receive(f.now);
+    CHECK(talk.receive(f.now, 100) == 2);
     CHECK(talk.output().size() == 2 * 40'001);
     CHECK(talk.backlog());
+}
+
+TEST_CASE("a turn ends after a request that moves large values within the store") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "PUT k " + std::string(60'000, 'x') + "\n");
+    test::take_turns(talk, f.now);
+    test::append(talk, "APPEND k 1234567\nAPPEND k 1234567\nSTRLEN k\n");
+    CHECK(talk.receive(f.now, 100) == 3);
+    test::append(talk, "APPEND k " + std::string(5'600, 'x') + "\nSTRLEN k\nSTRLEN k\n");
+    CHECK(talk.receive(f.now, 100) == 1);
+    CHECK(talk.backlog());
+    CHECK(talk.receive(f.now, 100) == 2);
+}
+
+TEST_CASE("a request has begun once its first byte is there, until its last") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    CHECK_FALSE(talk.in_request());
+    test::append(talk, "PING\nPI");
+    CHECK(talk.receive(f.now, 100) == 1);
+    CHECK(talk.in_request());
+    test::append(talk, "NG\n");
+    CHECK(talk.receive(f.now, 100) == 1);
+    CHECK_FALSE(talk.in_request());
+    // One that is too large is taken off the input unread: that counts as one request, at its end.
+    test::append(talk, "*2\r\n$4\r\nECHO\r\n$100000000\r\nx");
+    CHECK(talk.receive(f.now, 100) == 0);
+    CHECK(talk.input().empty());
+    CHECK(talk.in_request());
+}
+
+TEST_CASE("the input buffer of a long argument ends where the argument does") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3000000\r\n");
+    std::size_t arrived = 0;
+    while (arrived < 3'000'002) {
+        REQUIRE(talk.receive(f.now, 100) == 0);
+        REQUIRE(talk.make_input_room(64 * KiB));
+        const auto count = std::min<std::size_t>(
+            {64 * KiB, talk.input().capacity() - talk.input().size(), 3'000'002 - arrived});
+        CHECK(count > 0);
+        std::memset(talk.input().prepare(count), arrived + count == 3'000'002 ? '\n' : 'x', count);
+        talk.input().commit(count);
+        arrived += count;
+        CHECK(talk.input().capacity() < 3'000'000 + 2 * KiB);
+        CHECK(talk.input().capacity() <= 2 * talk.input().size() + 2 * KiB);
+    }
+}
+
+TEST_CASE("a value of a power of two doubles no buffer for its last bytes") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    const std::size_t bytes = 4 * MiB;
+    const auto head = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$" + std::to_string(bytes) + "\r\n";
+    std::string rest = head + std::string(bytes, 'x') + "\r\n";
+    const auto whole = rest.size();
+    while (!rest.empty()) {
+        REQUIRE(talk.make_input_room(64 * KiB));
+        auto& input = talk.input();
+        const auto part = std::min(rest.size(), input.capacity() - input.size());
+        input.append(std::string_view(rest).substr(0, part));
+        rest.erase(0, part);
+        CHECK(input.capacity() < whole + 4 * KiB);
+        talk.receive(f.now, 100);
+    }
+    CHECK(talk.output() == "+OK\r\n");
+}
+
+TEST_CASE("an idle client gives back what its requests needed") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    for (int i = 0; i < 100; ++i) {
+        while (talk.input().size() < talk.input().capacity()) {
+            test::append(talk, "\n");
+        }
+        test::take_turns(talk, f.now);
+    }
+    CHECK(talk.input().capacity() == f.lim.input_bytes_steady);
+    CHECK(talk.roomy());
+    test::append(talk, "PI");
+    talk.tidy();
+    CHECK(talk.input().capacity() == f.lim.input_bytes_initial);
+    CHECK_FALSE(talk.roomy());
+    test::append(talk, "NG\n");
+    CHECK(test::take_turns(talk, f.now) == "+PONG\r\n");
 }
 
 TEST_CASE("the input buffer grows while it is filled and shrinks when little arrives") {
@@ -277,7 +368,7 @@ TEST_CASE("INFO has the fields that programs read, by section") {
     CHECK(all.find("\nkeyspace_misses:1\n") != all.npos);
     test::append(talk, "INFO stats\nINFO nonsense\n");
     const auto stats = test::take_turns(talk, f.now);
-    CHECK(stats.starts_with("LIST 8\n# Stats\n"));
+    CHECK(stats.starts_with("LIST 15\n# Stats\n"));
     CHECK(stats.ends_with("\nLIST 0\n"));
 }
 
@@ -291,7 +382,8 @@ TEST_CASE("whichever allocation of a conversation fails, the store keeps what it
         test::failing_resource memory;
         memory.fail_at(number, how);
         try {
-            conversation talk(f.run, f.lim, memory);
+            engine run(f.db, f.lim, memory);
+            conversation talk(run, f.lim);
             test::append(talk, script);
             const auto replies = test::take_turns(talk, f.now);
             completed = !memory.has_failed();
@@ -303,5 +395,76 @@ TEST_CASE("whichever allocation of a conversation fails, the store keeps what it
         const auto stored = f.db.get("a", f.now);
         CHECK((!stored || *stored == "1"));
         REQUIRE(number < 100);
+    }
+}
+
+TEST_CASE("when all clients together hold too much, the one that holds most is closed") {
+    test::fixture f;
+    f.lim.client_memory = 300'000;
+    std::vector<std::unique_ptr<conversation>> clients;
+    std::vector<bool> cut(4);
+    for (std::size_t i = 0; i < cut.size(); ++i) {
+        clients.push_back(std::make_unique<conversation>(f.run, f.lim));
+        clients.back()->who().cut = [&cut, i] { cut[i] = true; };
+    }
+    const auto hold = [&](std::size_t i, std::size_t bytes) {
+        test::append(*clients[i], "*2\r\n$4\r\nECHO\r\n$1000000\r\n" + std::string(bytes, 'x'));
+        clients[i]->receive(f.now, 100);
+    };
+    SECTION("the largest goes, and nobody else once it is on its way") {
+        hold(0, 50'000);
+        hold(1, 150'000);
+        CHECK(cut == std::vector{false, false, false, false});
+        hold(2, 120'000);
+        CHECK(cut == std::vector{false, true, false, false});
+        CHECK_FALSE(clients[1]->open());
+        hold(3, 80'000);
+        CHECK(cut == std::vector{false, true, false, false});
+        clients[1].reset();
+        CHECK(f.run.client_memory().bytes_used() <= f.lim.client_memory);
+        hold(0, 100'000);
+        CHECK(cut == std::vector{true, true, false, false});
+        CHECK(f.run.count.closed_for_memory == 2);
+    }
+    SECTION("a reply larger than all may hold is refused, not built") {
+        f.lim.value_bytes_max = 200'000;
+        test::append(
+            *clients[0],
+            "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n" + std::string(100'000, 'x') + "\r\n");
+        CHECK(test::take_turns(*clients[0], f.now) == "+OK\r\n");
+        test::append(*clients[0], "MGET k k k k k k k k k\n");
+        CHECK(test::take_turns(*clients[0], f.now).starts_with("-ERR "));
+        CHECK_FALSE(cut[0]);
+    }
+    SECTION("who is exempt stays") {
+        test::append(*clients[1], "CLIENT NO-EVICT ON\n");
+        CHECK(test::take_turns(*clients[1], f.now) == "OK\n");
+        hold(0, 100'000);
+        hold(1, 250'000);
+        CHECK(cut == std::vector{true, false, false, false});
+    }
+    SECTION("what is queued, watched and waited for counts") {
+        test::append(*clients[0], "MULTI\n");
+        for (int i = 0; i < 10; ++i) {
+            test::append(*clients[0], "PUT a " + std::string(40'000, 'x') + "\n");
+        }
+        test::take_turns(*clients[0], f.now);
+        CHECK(cut[0]);
+        for (int i = 0; i < 10; ++i) {
+            test::append(
+                *clients[1], "WATCH " + std::string(60'000, static_cast<char>('a' + i)) + "\n");
+            test::take_turns(*clients[1], f.now);
+        }
+        CHECK(cut[1]);
+    }
+    clients.clear();
+    CHECK(f.run.client_memory().bytes_used() == 0);
+}
+
+TEST_CASE("clients side by side get what the reference says, whatever they say and whenever") {
+    for (std::uint64_t seed = 1; seed <= 5'000; ++seed) {
+        CAPTURE(seed);
+        test::choices choose(seed, 2'000);
+        REQUIRE_NOTHROW(test::run_dialogues(choose));
     }
 }

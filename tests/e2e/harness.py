@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,16 +25,27 @@ def clean_environment(**more):
     return {**kept, **more}
 
 
+INSIDE = "BUTTERDB_TEST_INSIDE_NAMESPACE"  # in the environment of a test that runs in one
+
+
+def can_have_a_namespace():
+    """Whether a test can run itself again in a network namespace."""
+    return os.geteuid() == 0 and shutil.which("unshare") and shutil.which("ip") and \
+        subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
+
+
 class Server:
     """A butterdb on a port that the kernel chose. Stops with the `with` block."""
 
     def __init__(self, *options, env=None, port=0):
+        port_option = [] if port is None else ["--port", str(port)]
         self.log = tempfile.TemporaryFile("a+b")  # both sides append
         self.process = subprocess.Popen(
-            [program("butterdb"), "--port", str(port), *options],
+            [program("butterdb"), *port_option, *options],
             stdout=subprocess.PIPE, stderr=self.log, env=env or clean_environment())
         self.addresses = []
         self.port = None
+        self.tls_port = None
         self._wait_until_it_listens()
 
     def _wait_until_it_listens(self):
@@ -50,7 +62,9 @@ class Server:
         for line in text.decode().splitlines():
             name = re.fullmatch(r"listening on (.+)", line).group(1)
             self.addresses.append(name)
-            if not name.startswith("unix:"):
+            if name.startswith("tls:"):
+                self.tls_port = int(name.rsplit(":", 1)[1])
+            elif not name.startswith("unix:"):
                 self.port = int(name.rsplit(":", 1)[1])
 
     def stderr(self):

@@ -71,10 +71,25 @@ class Commands(unittest.TestCase):
 
 
 class Defaults(unittest.TestCase):
+    def setUp(self):
+        self.text = (ROOT / "docs/operations.md").read_text()
+
     def test_every_option_is_in_the_operations_page(self):
-        text = (ROOT / "docs/operations.md").read_text()
         for option in re.findall(r"(?m)^  (--[a-z-]+)", run("butterdb", "--help").stdout.decode()):
-            self.assertIn(f"`{option}`", text)
+            self.assertTrue(f"| `{option}` |" in self.text, option)
+
+    def test_its_table_of_limits_tells_the_defaults_and_what_can_be_changed(self):
+        shown = dict(
+            line.split(" = ") for line in run("butterdb", "--print-config").stdout.decode().splitlines()
+            if " = " in line)
+        rows = re.findall(r"(?m)^\| `--([a-z-]+)` \| (·?) ?\| ([^|]+) \| [^|]+ \|$", self.text)
+        self.assertGreater(len(rows), 15)
+        with Server() as server, server.connect() as c:
+            for name, live, default in rows:
+                if name != "max-memory":
+                    self.assertEqual(default, shown[name], name)
+                reply = c.ask(f"CONFIG SET {name} {shown[name]}".encode())
+                self.assertEqual(reply == b"OK", live == "·", reply)
 
 
 if __name__ == "__main__":

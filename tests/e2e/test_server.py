@@ -126,6 +126,23 @@ class Clients(unittest.TestCase):
                 pass
             first.close()
 
+    def test_settings_hold_for_connections_that_are_there(self):
+        with Server("--max-value", "1KiB") as server, server.connect() as c, server.connect() as idle:
+            value = b"x" * 5_000_000
+            self.assertEqual(idle.ask(b"PING"), b"+PONG\r")
+            for setting in (b"max-value 8MiB", b"max-request 0", b"idle-timeout 1"):
+                self.assertEqual(c.ask(b"CONFIG SET " + setting), b"OK")
+            c.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s\r\n" % (len(value), value))
+            self.assertEqual(c.line(), b"+OK\r")
+            self.assertEqual(idle.rest(), b"")
+
+    def test_a_limit_of_requests_is_none_of_lines(self):
+        with Server("--max-request", "100") as server, server.connect() as c:
+            self.assertEqual(c.ask(b"PUT a " + b"x" * 60_000), b"OK")
+            c.send(b"*2\r\n$4\r\nECHO\r\n$100\r\n" + b"x" * 100 + b"\r\n")
+            self.assertTrue(c.line().startswith(b"-ERR "))
+            self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
     def test_idle_one_is_closed_and_active_one_is_not(self):
         with Server("--idle-timeout", "1") as server:
             with server.connect() as idle, server.connect() as active:
@@ -187,6 +204,8 @@ class Addresses(unittest.TestCase):
                     sock = socket.socket(socket.AF_UNIX)
                     sock.connect(path)
                     with Connection(sock) as c:
+                        self.assertEqual(c.ask(b"CLIENT LIST"), b"LIST 1")
+                        self.assertIn(b" addr=%s:0 " % path.encode(), c.line())
                         self.assertEqual(c.exchange(TRANSCRIPT), REPLIES)
                 self.assertFalse(os.path.exists(path))
 

@@ -1,8 +1,8 @@
 // Counts the allocations of the whole process, so it has an executable of its own.
 
-#include "net/silent_watch.hpp"
 #include "support/catch.hpp"
 #include "support/counting_new.hpp"
+#include "support/manual_time.hpp"
 #include "support/talk.hpp"
 #include <butterdb/net/session.hpp>
 
@@ -47,11 +47,13 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
     test::fixture f;
     asio::io_context io(1);
     socket_pair sockets(io);
-    test::silent_watch watch;
+    test::manual_time time;
+    sweeper timeouts(time);
+    watched_socket watch(timeouts, sockets.server);
     conversation talk(f.run, f.lim);
     asio::co_spawn(
         io,
-        serve(sockets.server, talk, f.lim, watch, [] { return time_point{}; }),
+        serve(sockets.server, talk, f.lim, watch, time),
         [](const std::exception_ptr&, const asio::error_code&) {});
 
     const auto [put, get, reply_bytes] = GENERATE(table<std::string, std::string, std::size_t>({

@@ -1,31 +1,31 @@
 #pragma once
 
+#include "support/pending.hpp"
 #include <butterdb/net/asio.hpp>
 
 #include <asio/async_result.hpp>
-#include <asio/post.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <optional>
+#include <deque>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 namespace butterdb::test {
 
 /// What happens on a stream, and what came of it.
 struct stream_script {
-    std::vector<std::string> reads;      ///< one read gives one of them; then the end of input
-    std::size_t write_bytes_max = 1000;  ///< that one write takes
+    std::deque<std::string> reads;       ///< one read gives one of them, or a part
+    bool ends = true;                    ///< then comes the end of input; else nothing comes
+    std::size_t write_bytes_max = 1000;  ///< that one write takes; 0: it waits until it is closed
     std::size_t try_write_bytes_max = 1000;
     std::size_t fail_at = 0;  ///< the number of the I/O step that fails; 0: none
     asio::error_code failure = asio::error::connection_reset;
 
     std::size_t steps = 0;
-    std::size_t next_read = 0;
     std::string written;
     bool output_ended = false;
 };
@@ -42,13 +42,45 @@ public:
     template <typename Buffers, typename Token>
     auto async_read_some(const Buffers& buffers, Token&& token) {
         const asio::mutable_buffer room = *asio::buffer_sequence_begin(buffers);
-        return complete(read(room), std::forward<Token>(token));
+        return asio::async_initiate<Token, void(asio::error_code, std::size_t)>(
+            [this, room](auto handler) {
+                room_ = room;
+                read_.hold(io_, std::move(handler));
+                feed();
+            },
+            token);
     }
 
     template <typename Buffers, typename Token>
     auto async_write_some(const Buffers& buffers, Token&& token) {
         const asio::const_buffer bytes = *asio::buffer_sequence_begin(buffers);
-        return complete(write(bytes, script_.write_bytes_max), std::forward<Token>(token));
+        return asio::async_initiate<Token, void(asio::error_code, std::size_t)>(
+            [this, bytes](auto handler) {
+                write_.hold(io_, std::move(handler));
+                if (script_.write_bytes_max > 0) {
+                    const auto [ec, count] = write(bytes, script_.write_bytes_max);
+                    write_.complete(ec, count);
+                }
+            },
+            token);
+    }
+
+    /// There may be more to read.
+    void feed() {
+        if (read_ && (script_.ends || !script_.reads.empty())) {
+            const auto [ec, count] = read(room_);
+            read_.complete(ec, count);
+        }
+    }
+
+    void close(asio::error_code& ec) { cancel(ec); }
+    void cancel(asio::error_code& ec) {
+        ec.clear();
+        for (auto* each : {&read_, &write_}) {
+            if (*each) {
+                each->complete(asio::error::operation_aborted, 0);
+            }
+        }
     }
 
     friend std::size_t try_write(
@@ -66,6 +98,8 @@ public:
         return stream.read(asio::buffer(room.data(), room.size())).second;
     }
 
+    friend scripted_stream& socket_of(scripted_stream& stream) { return stream; }
+
     friend bool output_has_arrived(scripted_stream&) { return false; }
 
     friend void end_output(scripted_stream& stream) { stream.script_.output_ended = true; }
@@ -79,14 +113,16 @@ private:
         if (fails()) {
             return {script_.failure, 0};
         }
-        if (script_.next_read == script_.reads.size()) {
+        if (script_.reads.empty()) {
             return {asio::error::eof, 0};
         }
-        auto& piece = script_.reads[script_.next_read];
+        auto& piece = script_.reads.front();
         const auto count = std::min(piece.size(), room.size());
         std::memcpy(room.data(), piece.data(), count);
         piece.erase(0, count);
-        script_.next_read += piece.empty() ? 1U : 0U;
+        if (piece.empty()) {
+            script_.reads.pop_front();
+        }
         return {{}, count};
     }
 
@@ -99,19 +135,11 @@ private:
         return {{}, count};
     }
 
-    template <typename Token>
-    auto complete(outcome result, Token&& token) {
-        return asio::async_initiate<Token, void(asio::error_code, std::size_t)>(
-            [this, result](auto handler) {
-                asio::post(io_, [handler = std::move(handler), result]() mutable {
-                    std::move(handler)(result.first, result.second);
-                });
-            },
-            token);
-    }
-
     asio::io_context& io_;
     stream_script& script_;
+    asio::mutable_buffer room_;
+    pending<std::size_t> read_;
+    pending<std::size_t> write_;
 };
 
 }  // namespace butterdb::test

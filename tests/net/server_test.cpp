@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 #include <butterdb/net/client.hpp>
+#include <butterdb/net/listener.hpp>
 #include <butterdb/net/server.hpp>
 
 #include <asio/co_spawn.hpp>
@@ -18,12 +19,18 @@ using namespace std::chrono_literals;
 
 namespace {
 
+listen_options any_port() {
+    listen_options options;
+    options.addresses = {"127.0.0.1"};
+    options.port = 0;
+    return options;
+}
+
 // A server on a thread of its own; drains at the end.
 class running_server {
 public:
     explicit running_server(const limits& lim) : lim_(lim) {
-        serving_.listen({{"127.0.0.1"}, 0, ""});
-        port_ = serving_.tcp_port();
+        front_.start(serving_);
         thread_ = std::thread([this] { io_.run(); });
     }
     ~running_server() {
@@ -38,7 +45,7 @@ public:
         }
     }
 
-    std::uint16_t port() const { return port_; }
+    std::uint16_t port() const { return front_.tcp_port(); }
 
 private:
     limits lim_;
@@ -46,8 +53,9 @@ private:
     store entries_{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
     engine db_{entries_, lim_};
     asio::io_context io_{1};
-    server serving_{io_, db_, lim_, quiet_};
-    std::uint16_t port_ = 0;
+    system_time time_{io_};
+    listener front_{io_, any_port(), lim_};
+    server serving_{io_, db_, lim_, time_, quiet_};
     bool draining_ = false;
     std::thread thread_;
 };
@@ -112,7 +120,7 @@ TEST_CASE("server and clients run in threads") {
 
 TEST_CASE("a peer that takes none of its replies is cut") {
     limits lim;
-    lim.write_stall = 1s;
+    lim.write_timeout = 1s;
     running_server server(lim);
     connection deaf(server.port());
     ask_for_much(deaf);
@@ -143,12 +151,14 @@ TEST_CASE("a server that is destroyed under load leaves no coroutine behind") {
     store entries(*std::pmr::new_delete_resource(), {64 * MiB, 1});
     engine db(entries, lim);
     asio::io_context io(1);
+    system_time time(io);
+    listener front(io, any_port(), lim);
     {
-        server serving(io, db, lim, quiet);
-        serving.listen({{"127.0.0.1"}, 0, ""});
+        server serving(io, db, lim, time, quiet);
+        front.start(serving);
         std::vector<std::unique_ptr<connection>> peers;
         for (int i = 0; i < 5; ++i) {
-            peers.push_back(std::make_unique<connection>(serving.tcp_port()));
+            peers.push_back(std::make_unique<connection>(front.tcp_port()));
             peers.back()->send("PUT a 1\nGET");
         }
         while (db.count.connected_clients < 2) {
@@ -162,12 +172,16 @@ TEST_CASE("a client gives up a reply without end") {
     asio::io_context io(1);
     asio::ip::tcp::acceptor acceptor(io, {asio::ip::make_address("127.0.0.1"), 0});
     const auto port = acceptor.local_endpoint().port();
-    sweeper timeouts(io);
+    system_time time(io);
+    sweeper timeouts(time);
     client server(io, timeouts, 10s, 1000);
     std::exception_ptr failure;
+    server_address where;
+    where.host = "127.0.0.1";
+    where.port = port;
+    server_access access(where);
     const auto talk = [&]() -> awaitable<> {
-        const auto where = resolve({"127.0.0.1", port, ""});
-        auto ec = co_await server.connect(where);
+        auto ec = co_await server.connect(access);
         while (!ec) {
             server.next_reply();
             ec = co_await server.receive();

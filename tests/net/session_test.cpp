@@ -1,40 +1,94 @@
 #include "scripted_stream.hpp"
-#include "silent_watch.hpp"
 #include "support/catch.hpp"
+#include "support/manual_time.hpp"
 #include "support/talk.hpp"
 #include <butterdb/net/session.hpp>
+#include <butterdb/net/sweeper.hpp>
 
 #include <asio/co_spawn.hpp>
 
+#include <chrono>
+#include <deque>
 #include <exception>
 #include <string>
 
 using namespace butterdb;
+using namespace std::chrono_literals;
 
 namespace {
 
+// One session over a script.
+class session {
+public:
+    session(test::stream_script& script, test::fixture& f) : fixture_(f), stream_(io_, script) {
+        asio::co_spawn(
+            io_,
+            serve(stream_, talk_, f.lim, watch_, time_),
+            [this](const std::exception_ptr& why, const asio::error_code& ec) {
+                failure_ = why;
+                ended_ = true;
+                error_ = ec;
+            });
+    }
+
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session() {
+        sweeper_.close_all();
+        run();
+    }
+
+    // Until nothing more happens by itself.
+    void run() {
+        io_.restart();
+        io_.poll();
+    }
+    void advance(steady::duration span) {
+        time_.advance(span);
+        run();
+    }
+    void arrive(test::stream_script& script, std::string_view bytes) {
+        if (!bytes.empty()) {
+            script.reads.emplace_back(bytes);
+        }
+        stream_.feed();
+        run();
+    }
+    void drain() { sweeper_.drain(); }
+
+    bool ended() const {
+        REQUIRE_FALSE(failure_);
+        return ended_;
+    }
+    conversation::ending how_it_ended() const { return talk_.how_it_ended(); }
+    awaits missed() const { return watch_.missed(); }
+    conversation& talk() { return talk_; }
+
+private:
+    test::fixture& fixture_;
+    test::manual_time time_;
+    asio::io_context io_;
+    test::scripted_stream stream_;
+    sweeper sweeper_{time_};
+    watched_socket<test::scripted_stream> watch_{sweeper_, stream_};
+    conversation talk_{fixture_.run, fixture_.lim};
+    std::exception_ptr failure_;
+    asio::error_code error_;
+    bool ended_ = false;
+};
+
 // Runs one session over a script to its end.
-conversation::ending play(
-    test::stream_script& script, test::fixture& f, test::silent_watch watch = {}) {
-    asio::io_context io;
-    conversation talk(f.run, f.lim);
-    test::scripted_stream stream(io, script);
-    std::exception_ptr failure;
-    bool ended = false;
-    asio::co_spawn(
-        io,
-        serve(stream, talk, f.lim, watch, [] { return time_point{}; }),
-        [&](const std::exception_ptr& why, const asio::error_code&) {
-            failure = why;
-            ended = true;
-        });
-    io.run();
-    REQUIRE(ended);
-    REQUIRE_FALSE(failure);
-    return talk.how_it_ended();
+conversation::ending play(test::stream_script& script, test::fixture& f, bool drain = false) {
+    session each(script, f);
+    if (drain) {
+        each.drain();
+    }
+    each.run();
+    REQUIRE(each.ended());
+    return each.how_it_ended();
 }
 
-test::stream_script script_of(std::vector<std::string> reads) {
+test::stream_script script_of(std::deque<std::string> reads) {
     test::stream_script script;
     script.reads = std::move(reads);
     return script;
@@ -114,14 +168,14 @@ TEST_CASE("a session that has to end answers what has arrived, and no more than 
     for (int i = 0; i < 100; ++i) {
         script.reads.emplace_back("GET b\n");
     }
-    play(script, f, {true});
+    play(script, f, true);
     CHECK(script.written.starts_with("OK\n1\nOK\n1\n"));
     CHECK(script.written.size() < 60);
     CHECK(script.output_ended);
 }
 
 TEST_CASE("whichever I/O step fails, the session ends and has promised nothing else") {
-    const std::vector<std::string> reads{
+    const std::deque<std::string> reads{
         "PUT a 1\nGET", " a\nECHO " + std::string(3000, 'y') + "\n", "DEL a\nEXIT\n"};
     const auto failure = GENERATE(
         asio::error_code(asio::error::connection_reset),
@@ -142,4 +196,193 @@ TEST_CASE("whichever I/O step fails, the session ends and has promised nothing e
         play(script, f);
         CHECK(undisturbed.written.starts_with(script.written));
     }
+}
+
+TEST_CASE("a request has so long from its first byte, however its bytes trickle in") {
+    test::fixture f;
+    f.lim.request_timeout = 30s;
+    auto script = script_of({"PING\nP"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    for (const char* more : {"I", "N"}) {
+        each.advance(14s);
+        each.arrive(script, more);
+        CHECK_FALSE(each.ended());
+    }
+    CHECK(script.written == "+PONG\r\n");
+    each.advance(3s);
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::rest_of_request);
+}
+
+TEST_CASE("a new request has its own time") {
+    test::fixture f;
+    auto script = script_of({"PI"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    for (int i = 0; i < 5; ++i) {
+        each.advance(20s);
+        each.arrive(script, "NG\nPI");
+    }
+    CHECK_FALSE(each.ended());
+    each.arrive(script, "NG\n");
+    each.advance(1h);
+    CHECK_FALSE(each.ended());
+    CHECK(script.written.size() == 6 * 7);
+}
+
+TEST_CASE("a request that is too large and never ends has no more time than others") {
+    test::fixture f;
+    auto script = script_of({"*1\r\n$500000000\r\n"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    for (int i = 0; i < 3 && !each.ended(); ++i) {
+        each.advance(12s);
+        each.arrive(script, "x");
+    }
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::rest_of_request);
+}
+
+TEST_CASE("who sends no request is closed after the idle time-out, and not before") {
+    test::fixture f;
+    f.lim.idle_timeout = 60s;
+    auto script = script_of({});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    for (int i = 0; i < 3; ++i) {
+        each.advance(59s);
+        each.arrive(script, "PING\n");
+        CHECK_FALSE(each.ended());
+    }
+    each.advance(61s);
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::request);
+}
+
+TEST_CASE("who waits for a key is not idle") {
+    test::fixture f;
+    f.lim.idle_timeout = 60s;
+    auto script = script_of({"WAITKEY k 0\n"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    each.advance(1h);
+    CHECK_FALSE(each.ended());
+}
+
+TEST_CASE("a peer that takes none of its replies is closed after the write time-out") {
+    test::fixture f;
+    auto script = script_of({"ECHO x\n"});
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    each.advance(29s);
+    CHECK_FALSE(each.ended());
+    each.advance(2s);
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::reader);
+}
+
+TEST_CASE("a peer that never leaves after the last reply is closed") {
+    test::fixture f;
+    auto script = script_of({"QUIT\n"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    CHECK(script.output_ended);
+    CHECK_FALSE(each.ended());
+    each.advance(2s);
+    CHECK(each.ended());
+}
+
+TEST_CASE("an idle session gives its memory back within two seconds, in mid-request too") {
+    test::fixture f;
+    const auto* const rest = GENERATE("", "PI");
+    auto script = script_of({});
+    for (int i = 0; i < 10; ++i) {
+        script.reads.emplace_back(16 * KiB, '\n');
+    }
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    each.arrive(script, rest);
+    CHECK(each.talk().input().capacity() == f.lim.input_bytes_steady);
+    each.advance(2s);
+    CHECK(each.talk().input().capacity() == f.lim.input_bytes_initial);
+    CHECK_FALSE(each.ended());
+    each.arrive(script, *rest == '\0' ? "PING\n" : "NG\n");
+    CHECK(script.written == "+PONG\r\n");
+}
+
+TEST_CASE("a long turn is cut short by the clock") {
+    test::fixture f;
+    f.lim.turn_requests_max = 1000;
+    const auto slow = GENERATE(false, true);
+    std::string requests;
+    for (int i = 0; i < 500; ++i) {
+        requests += "PING\n";
+    }
+    conversation talk(f.run, f.lim);
+    test::running_time running(slow ? 150us : 0us);
+    sweeper none(running);
+    test::stream_script script;
+    asio::io_context io;
+    test::scripted_stream stream(io, script);
+    watched_socket watch(none, stream);
+    test::append(talk, requests);
+    take_turn(talk, watch, f.lim, running);
+    CHECK(talk.output().size() == (slow ? 2 * turn_step : 500) * 7);
+}
+
+TEST_CASE("between a request and its reply another client has two turns at most") {
+    test::fixture f;
+    f.lim.turn_requests_max = 30;
+    asio::io_context io;
+    test::manual_time time;
+    sweeper timeouts(time);
+    auto flood = script_of({});
+    for (int i = 0; i < 20; ++i) {
+        std::string requests;
+        for (int j = 0; j < 500; ++j) {
+            requests += "PING\n";
+        }
+        flood.reads.push_back(requests);
+    }
+    auto modest = script_of({});
+    modest.ends = false;
+    flood.try_write_bytes_max = 1'000'000;
+    const auto run = [&](test::scripted_stream& stream, watched& watch, conversation& talk) {
+        asio::co_spawn(
+            io,
+            serve(stream, talk, f.lim, watch, time),
+            [](const std::exception_ptr&, const asio::error_code&) {});
+    };
+    test::scripted_stream first(io, flood);
+    test::scripted_stream second(io, modest);
+    watched_socket first_watch(timeouts, first);
+    watched_socket second_watch(timeouts, second);
+    conversation first_talk(f.run, f.lim);
+    conversation second_talk(f.run, f.lim);
+    run(first, first_watch, first_talk);
+    run(second, second_watch, second_talk);
+    const std::size_t turn_bytes = f.lim.turn_requests_max * 7;
+    for (int asked = 0; asked < 20; ++asked) {
+        io.poll_one();
+        const auto flood_before = flood.written.size();
+        const auto replies_before = modest.written.size();
+        modest.reads.emplace_back("PING\n");
+        second.feed();
+        while (modest.written.size() == replies_before) {
+            REQUIRE(io.poll_one() == 1);
+        }
+        CHECK(flood.written.size() - flood_before <= 2 * turn_bytes);
+    }
+    timeouts.close_all();
+    io.poll();
 }

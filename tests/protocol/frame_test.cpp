@@ -192,12 +192,12 @@ TEST_CASE("an argument that is too long is skipped, refused at the end, and the 
 TEST_CASE("a request that is too long as a whole is skipped and refused") {
     limits lim;
     lim.value_bytes_max = lim.key_bytes_max = 100;
-    lim.request_bytes_free = 0;
+    lim.request_bytes = 100;
     const std::string bulk = "$40\r\n" + std::string(40, 'x') + "\r\n";
     const auto seen = frames_of("*4\r\n" + bulk + bulk + bulk + bulk + "PING\n", 7, lim);
     CHECK(
         seen ==
-        "!request of at least 145 bytes is over the limit of 100 bytes (--max-value);[PING];");
+        "!request of at least 145 bytes is over the limit of 100 bytes (--max-request);[PING];");
 }
 
 TEST_CASE("reading stops exactly when there is something to do") {
@@ -211,6 +211,8 @@ TEST_CASE("reading stops exactly when there is something to do") {
     CHECK(fresh.is_ready("\x16", 0));
     CHECK(fresh.is_ready("*", 0));
     CHECK_FALSE(fresh.is_ready("\r", 0));
+    CHECK(fresh.is_ready("\rx", 0));
+    CHECK(fresh.is_ready("\rx", 1));
     CHECK(fresh.is_ready(std::string(lim.line_bytes_max + 2, 'x'), 100));
     frame_reader waiting(lim);
     argument_list arguments;

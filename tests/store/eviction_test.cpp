@@ -190,3 +190,33 @@ TEST_CASE("a million entries that expire together are swept in bounded steps") {
     CHECK(db.expired() == 1'000'000);
     CHECK(db.bytes_used() == bytes_at_start);
 }
+
+TEST_CASE("a ceiling that is lowered is met by sweeping, and nothing is lost before") {
+    store db(*std::pmr::new_delete_resource(), {16 * MiB, 1, eviction::clock});
+    for (int i = 0; i < 100'000; ++i) {
+        REQUIRE(db.put(std::string("k").append(std::to_string(i)), std::string(40, 'x'), start));
+    }
+    const auto before = db.size();
+    db.set_ceiling(4 * MiB);
+    CHECK(db.size() == before);
+    for (int i = 0; i < 10'000 && db.sweep(start, 1024); ++i) {
+    }
+    CHECK(db.bytes_used() <= 4 * MiB);
+    CHECK(db.size() > before / 6);
+    CHECK(db.put("new", "1", start));
+}
+
+TEST_CASE("without eviction a ceiling that is lowered refuses, and deletes nothing") {
+    store db(*std::pmr::new_delete_resource(), {16 * MiB, 1});
+    for (int i = 0; i < 100'000; ++i) {
+        REQUIRE(db.put(std::string("k").append(std::to_string(i)), std::string(40, 'x'), start));
+    }
+    db.set_ceiling(4 * MiB);
+    CHECK_FALSE(db.sweep(start, 1024));
+    CHECK_FALSE(db.put("new", std::string(1000, 'x'), start));
+    CHECK(db.size() == 100'000);
+    CHECK(db.erase("k1", start));
+    CHECK(db.put("k2", "shorter", start));
+    db.set_ceiling(16 * MiB);
+    CHECK(db.put("new", "1", start));
+}

@@ -1,5 +1,6 @@
 #include "store/model.hpp"
 
+#include "fuzz/targets.hpp"
 #include "support/failing_resource.hpp"
 #include <butterdb/base/limits.hpp>
 
@@ -169,19 +170,6 @@ private:
 
 }  // namespace
 
-unsigned choices::below(unsigned count) {
-    if (bytes_.data() == nullptr) {
-        left_ -= left_ > 0 ? 1U : 0U;
-        return static_cast<unsigned>(random_() % count);
-    }
-    unsigned number = 0;
-    for (unsigned range = 1; range < count && left_ > 0; range <<= 8) {
-        number = number << 8 | static_cast<unsigned char>(bytes_[bytes_.size() - left_]);
-        --left_;
-    }
-    return number % count;
-}
-
 std::uint64_t constant_hash(std::string_view, const hash_secret&) noexcept {
     return 0x123456789abcdef0;
 }
@@ -215,10 +203,3 @@ void fuzz_store(std::string_view bytes) {
 }
 
 }  // namespace butterdb::test
-
-#ifdef BUTTERDB_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    butterdb::test::fuzz_store({reinterpret_cast<const char*>(data), size});
-    return 0;
-}
-#endif

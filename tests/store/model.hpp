@@ -1,28 +1,12 @@
 #pragma once
 
+#include "support/choices.hpp"
 #include <butterdb/store/store.hpp>
 
 #include <cstdint>
-#include <random>
 #include <string_view>
 
 namespace butterdb::test {
-
-/// Where a run's decisions come from: a seed, or the bytes of a fuzzer.
-class choices {
-public:
-    choices(std::uint64_t seed, std::uint64_t count) : random_(seed), left_(count) {}
-    explicit choices(std::string_view bytes) : bytes_(bytes), left_(bytes.size()) {}
-
-    /// A number below `count`, itself at most 65,536.
-    unsigned below(unsigned count);
-    bool more() const { return left_ > 0; }
-
-private:
-    std::mt19937_64 random_;
-    std::string_view bytes_;
-    std::uint64_t left_;  // numbers, or bytes
-};
 
 struct model_run {
     hash_function hash = secret_hash;
@@ -40,8 +24,5 @@ std::uint64_t identity_hash(std::string_view key, const hash_secret& secret) noe
 /// Operations on a store and on std::unordered_map, side by side, as long as there are choices;
 /// then everything is deleted. Throws std::logic_error at the first difference.
 void run_model(const model_run& run, choices& choose);
-
-/// The same as a fuzz target: the first bytes choose the run.
-void fuzz_store(std::string_view bytes);
 
 }  // namespace butterdb::test

@@ -23,6 +23,10 @@ time_point at(int milliseconds) {
     return start + std::chrono::milliseconds(milliseconds);
 }
 
+std::string numbered(char letter, int number) {
+    return std::string(1, letter).append(std::to_string(number));
+}
+
 std::string value_of(store& db, std::string_view key, time_point now = start) {
     const auto value = db.get(key, now);
     return value ? std::string(*value) : "(absent)";
@@ -237,7 +241,7 @@ TEST_CASE("a walk meets every entry that is there throughout, however the store 
 TEST_CASE("a table that was hollowed out grows again without long chains") {
     store db(*std::pmr::new_delete_resource(), {256 * MiB, 7});
     for (int i = 0; i < 30'000; ++i) {
-        REQUIRE(db.put("a" + std::to_string(i), "x", start));
+        REQUIRE(db.put(numbered('a', i), "x", start));
     }
     std::vector<std::string> doomed;
     std::uint64_t cursor = 0;
@@ -249,7 +253,7 @@ TEST_CASE("a table that was hollowed out grows again without long chains") {
         db.erase(key, start);
     }
     for (int i = 0; i < 500'000; ++i) {
-        REQUIRE(db.put("b" + std::to_string(i), "x", start));
+        REQUIRE(db.put(numbered('b', i), "x", start));
     }
     std::size_t most = 0;
     do {
@@ -548,4 +552,76 @@ TEST_CASE("the budget counts exactly and refuses before it asks") {
     budget.deallocate(second, 40);
     CHECK(budget.bytes_used() == 0);
     CHECK(memory.bytes_held() == 0);
+}
+
+TEST_CASE("storing and deleting the same again and again drifts by no byte") {
+    store db(*std::pmr::new_delete_resource(), {16 * MiB, 1});
+    const std::string value(100, 'x');
+    REQUIRE(db.put("stays", value, start));
+    const auto before = db.bytes_used();
+    for (int i = 0; i < 1'000'000; ++i) {
+        if (!db.put("k", value, start) || !db.erase("k", start)) {
+            FAIL("cycle " << i);
+        }
+    }
+    CHECK(db.bytes_used() == before);
+}
+
+TEST_CASE("clear needs no memory, however often it is called") {
+    using mode = test::failing_resource::mode;
+    test::failing_resource memory;
+    {
+        store db(memory, {64 * MiB, 1});
+        const bool sweeps = GENERATE(false, true);
+        for (int round = 0; round < 4; ++round) {
+            memory.never_fail();
+            for (int i = 0; i < 5'000; ++i) {
+                REQUIRE(db.put(numbered('k', i), "value", start));
+            }
+            memory.fail_at(1, mode::from_then_on);
+            db.clear();
+            CHECK(db.size() == 0);
+            CHECK_FALSE(db.get("k1", start));
+            if (sweeps) {
+                sweep_all(db);
+            }
+            CHECK(db.bytes_used() == memory.bytes_held());
+        }
+        memory.never_fail();
+    }
+    CHECK(memory.bytes_held() == 0);
+}
+
+TEST_CASE("without memory for a split, entries stand in a segment behind, or are refused") {
+    test::failing_resource memory;
+    store db(memory, {64 * MiB, 1});
+    std::size_t refused = 0;
+    for (int i = 0; i < 100'000; ++i) {
+        memory.fail_at(1, test::failing_resource::mode::once);
+        bool stored = db.put(numbered('k', i), "value", start);
+        if (!stored) {
+            ++refused;
+            stored = db.put(numbered('k', i), "value", start);
+        }
+        REQUIRE(stored);
+    }
+    CHECK(refused > 0);
+    CHECK(walk(db).size() == 100'000);
+}
+
+TEST_CASE("under eviction without memory for the index, a neighbour makes room") {
+    test::failing_resource memory;
+    store db(memory, {64 * MiB, 1, eviction::clock});
+    for (int i = 0; i < 1'000; ++i) {
+        REQUIRE(db.put(numbered('k', i), "v", start, i % 2 == 0 ? at(1000) : no_deadline));
+    }
+    memory.fail_at(1, test::failing_resource::mode::from_then_on);
+    std::size_t stored = 0;
+    for (int i = 0; i < 4'000; ++i) {
+        stored += db.put(numbered('n', i), "v", at(i)) ? 1U : 0U;
+    }
+    memory.never_fail();
+    CHECK(stored == 4'000);
+    CHECK(db.evicted() > 0);
+    CHECK(db.bytes_used() == memory.bytes_held());
 }

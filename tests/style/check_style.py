@@ -6,6 +6,7 @@
 - Includes never run up: base < protocol, store < engine < conversation < net < programs.
 - Only net and the programs use Asio and the operating system.
 - Functions have at most 70 lines.
+- Nobody uses asio::streambuf, which miscounts beyond 2 GiB before Asio 1.38.2.
 
 Usage: check_style.py ROOT | check_style.py --self-test
 """
@@ -102,6 +103,11 @@ def clock_faults(path, text):
             yield line_of(text, match.start()), "core reads no clock and draws no random number"
 
 
+def library_faults(text):
+    for match in re.finditer(r"\b(asio::|basic_)streambuf\b", text):
+        yield line_of(text, match.start()), "asio::streambuf: use flat_buffer"
+
+
 def function_faults(text):
     """Reports bodies whose head ends in a parameter list. The code is clang-formatted: a body ends
     at a brace with the indent of its first line."""
@@ -139,6 +145,7 @@ def faults(path, raw):
     yield from coroutine_faults(text)
     yield from include_faults(path, raw)
     yield from clock_faults(path, text)
+    yield from library_faults(text)
     yield from function_faults(text)
     yield from text_faults(path, raw)
 
@@ -179,6 +186,7 @@ BAD = [
     ("src/conversation/a.cpp", "#include <butterdb/net/session.hpp>", "runs up"),
     ("src/engine/a.cpp", "#include <asio/post.hpp>", "may not use"),
     ("src/store/a.cpp", "auto now = std::chrono::system_clock::now();", "clock"),
+    ("src/net/a.cpp", "asio::streambuf input;", "flat_buffer"),
     ("src/net/a.cpp", "void f() { co_await g([*this] { return x; }); }", "lambda"),
     ("src/net/a.cpp", "int f() {\n" + "    ++x;\n" * 70 + "}", "function of 72 lines"),
     ("src/net/a.cpp", "int f(\n    int x) const {\n" + "    ++x;\n" * 70 + "}", "function of 73 lines"),

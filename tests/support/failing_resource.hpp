@@ -19,6 +19,8 @@ public:
     }
     void never_fail() { fail_at_ = 0; }
 
+    /// How often an allocation was refused.
+    std::uint64_t refusals() const { return refusals_; }
     bool has_failed() const { return fail_at_ != 0 && seen_ >= fail_at_; }
     std::uint64_t bytes_held() const { return held_; }
 
@@ -28,6 +30,7 @@ private:
         const bool refused =
             fail_at_ != 0 && (how_ == mode::once ? seen_ == fail_at_ : seen_ >= fail_at_);
         if (refused) {
+            ++refusals_;
             throw std::bad_alloc();
         }
         void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
@@ -47,6 +50,7 @@ private:
     std::uint64_t seen_ = 0;
     std::uint64_t fail_at_ = 0;
     std::uint64_t held_ = 0;
+    std::uint64_t refusals_ = 0;
     mode how_ = mode::once;
 };
 

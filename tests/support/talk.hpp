@@ -22,11 +22,12 @@ inline void append(conversation& talk, std::string_view bytes) {
     talk.input().append(bytes);
 }
 
-/// Lets a conversation take its turns until it waits for input or is over; gives its output.
-inline std::string take_turns(conversation& talk, time_point now) {
+/// Lets a conversation take its turns, of so many requests, until it waits for input or is over;
+/// gives its output.
+inline std::string take_turns(conversation& talk, time_point now, std::size_t requests_max = 100) {
     std::string replies;
     do {
-        talk.receive(now);
+        talk.receive(now, requests_max);
         replies += talk.output();
         talk.sent(talk.output().size());
     } while (talk.backlog());
@@ -36,7 +37,9 @@ inline std::string take_turns(conversation& talk, time_point now) {
 /// Replies to a script that arrives in the given pieces, in a fresh store. What comes after the end
 /// of the conversation is not read, as in the session.
 inline std::string replies_to(
-    const std::vector<std::string>& pieces, const limits& lim = limits()) {
+    const std::vector<std::string>& pieces,
+    const limits& lim = limits(),
+    std::size_t requests_max = 100) {
     fixture f;
     f.lim = lim;
     conversation talk(f.run, f.lim);
@@ -48,7 +51,7 @@ inline std::string replies_to(
         const auto searched = talk.input().size();
         append(talk, piece);
         if (talk.is_ready(searched)) {  // as the session does
-            replies += take_turns(talk, f.now);
+            replies += take_turns(talk, f.now, requests_max);
         }
     }
     return replies;

@@ -44,7 +44,7 @@ private:
 }  // namespace
 
 line_client::line_client(const server_address& where, steady::duration timeout, bool raw)
-    : raw_(raw), where_(where), endpoints_(resolve(where)), server_(io_, timeouts_, timeout) {}
+    : raw_(raw), access_(where), server_(io_, timeouts_, timeout) {}
 
 int line_client::run_command(const std::vector<std::string>& words) {
     flat_buffer line;
@@ -87,11 +87,13 @@ int line_client::run(awaitable<> task) {
 }
 
 awaitable<bool> line_client::connect() {
-    const auto ec = co_await server_.connect(endpoints_);
+    const auto ec = co_await server_.connect(access_);
     if (ec) {
         complain(
-            "cannot connect to " + name_of(where_) + ": " + client::describe(ec) +
-            "; is the server running? Start it with: butterdb");
+            "cannot connect to " + name_of(access_.where()) + ": " + server_.describe(ec) +
+            (ec == asio::error::connection_refused
+                 ? "; is the server running? Start it with: butterdb"
+                 : ""));
     }
     co_return !ec;
 }
@@ -185,7 +187,7 @@ awaitable<> line_client::prompt() {
     bool connected = co_await connect();
     std::string line;
     while (connected) {
-        std::cout << name_of(where_) << "> " << std::flush;
+        std::cout << name_of(access_.where()) << "> " << std::flush;
         if (!std::getline(std::cin, line)) {
             std::cout << '\n';
             break;
@@ -317,7 +319,7 @@ void line_client::print(std::string_view reply) {
 }
 
 void line_client::lost(const asio::error_code& ec) {
-    auto text = "the connection is lost: " + client::describe(ec);
+    auto text = "the connection is lost: " + server_.describe(ec);
     if (!awaited_.empty() && numbered_) {
         text += "; no reply to line " + std::to_string(awaited_.front()) + " and those after it";
     }

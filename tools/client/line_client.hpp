@@ -24,8 +24,8 @@ struct output_lost : std::runtime_error {
 /// exit status: 0, or 1 when the server was not to be had or a reply said INVALID or ERROR.
 class line_client {
 public:
-    /// Throws asio::system_error when the server's name is not known.
-    /// `raw` prints quoted values as the bytes that they stand for.
+    /// Throws what `server_access` does. `raw` prints quoted values as the bytes that they stand
+    /// for.
     line_client(const server_address& where, steady::duration timeout, bool raw);
 
     /// One command, its arguments as the shell split them.
@@ -59,9 +59,9 @@ private:
 
     bool raw_;
     asio::io_context io_{1};
-    sweeper timeouts_{io_};
-    server_address where_;
-    std::vector<stream_socket::endpoint_type> endpoints_;
+    system_time time_{io_};
+    sweeper timeouts_{time_};
+    server_access access_;
     client server_;
     std::string line_copy_;
     argument_list arguments_;

@@ -4,60 +4,105 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace butterdb {
 
 inline constexpr std::size_t KiB = 1024;
 inline constexpr std::size_t MiB = 1024 * KiB;
 
-/// Every bound of the server: name, unit, default and reason, in one place.
+/// Every bound of the server: name, unit, default and reason, in one place. Those with an option
+/// are rows of the table in base/settings.hpp.
 struct limits {
     // One request.
-    std::size_t line_bytes_max = 64 * KiB;     ///< a line without its end; as Redis's inline limit
-    std::size_t arguments_max = 65'536;        ///< arguments of one request
-    std::uint64_t key_bytes_max = 64 * KiB;    ///< a key (`--max-key`)
-    std::uint64_t value_bytes_max = 64 * MiB;  ///< a value (`--max-value`)
-
-    std::uint64_t request_bytes_free = 1 * MiB;  ///< a request beyond its longest argument
+    std::uint64_t line_bytes_max = 64 * KiB;   ///< a line without its end; as Redis's inline limit
+    std::uint64_t arguments_max = 65'536;      ///< arguments of one request
+    std::uint64_t key_bytes_max = 64 * KiB;    ///< a key
+    std::uint64_t value_bytes_max = 64 * MiB;  ///< a value
+    std::uint64_t request_bytes = 0;           ///< in RESP as a whole; 0: see request_bytes_max
 
     /// The longest argument of a request, bytes.
     std::uint64_t argument_bytes_max() const noexcept {
         return std::max(key_bytes_max, value_bytes_max);
     }
-    /// A request in RESP as a whole, bytes.
+    /// A request in RESP as a whole, bytes: unless set, a key and a value with room to spare.
     std::uint64_t request_bytes_max() const noexcept {
-        return argument_bytes_max() + request_bytes_free;
+        const auto needed = key_bytes_max + value_bytes_max + 64 * KiB;
+        return request_bytes != 0 ? request_bytes : std::max<std::uint64_t>(needed, 1 * MiB);
+    }
+    /// What one connection's unread input may come to, bytes: the conversation takes what is over
+    /// its limits off before.
+    std::uint64_t input_bytes_max() const noexcept {
+        return 2 * std::max({request_bytes_max(), line_bytes_max, input_bytes_steady});
     }
 
-    // One connection.
-    std::size_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
-    std::size_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
-    std::size_t output_bytes_kept = 4 * KiB;    ///< output buffer while there is no output
-    std::chrono::seconds idle_timeout{0};       ///< without a request; 0: none (`--idle-timeout`)
-    std::chrono::seconds write_stall{30};       ///< a peer that takes none of its replies
-    std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
-    std::size_t linger_bytes_max = 64 * KiB;    ///< input discarded meanwhile
+    // A client that has not said the password, where one is asked for.
+    std::uint64_t stranger_arguments_max = 10;
+    std::uint64_t stranger_bulk_bytes_max = 16 * KiB;
+    std::uint64_t stranger_request_bytes_max = 64 * KiB;
+    std::uint64_t stranger_memory_divisor = 4;  ///< share of client_memory_max of all together
+    std::uint64_t stranger_output_bytes_max = 1 * KiB;  ///< instead of output_bytes_max
+    std::chrono::seconds stranger_write_timeout{1};     ///< instead of write_timeout
+    unsigned passwords_prompt = 3;  ///< wrong ones in a row that are answered at once
+    unsigned passwords_max = 10;    ///< wrong ones in a row before the connection is closed
+    /// The first answer after those is so late, each further one twice as late.
+    std::chrono::milliseconds password_delay{100};
+    std::uint64_t password_bytes_max = 512;
 
-    std::size_t watched_keys_max = 1'000;       ///< of WATCH
-    std::size_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
-    std::size_t pattern_bytes_max = 1 * KiB;    ///< of KEYS, SCAN and CONFIG GET
-    std::uint64_t reply_bytes_max = 512 * MiB;  ///< one reply; as Redis's longest value
-    std::size_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
+    // One connection.
+    std::uint64_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
+    std::uint64_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
+    std::uint64_t output_bytes_max = 64 * KiB;    ///< replies gathered before they are sent
+    std::uint64_t output_bytes_kept = 4 * KiB;    ///< output buffer while there is no output
+    std::uint64_t reply_bytes_max = 512 * MiB;    ///< one reply; as Redis's longest value
+    std::uint64_t linger_bytes_max = 64 * KiB;    ///< input discarded after the last reply
+    std::uint64_t watched_keys_max = 1'000;       ///< of WATCH
+    std::uint64_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
+    std::uint64_t pattern_bytes_max = 1 * KiB;    ///< of KEYS, SCAN and CONFIG GET
+    std::uint64_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
+
+    // How long a connection may take.
+    std::chrono::seconds idle_timeout{0};       ///< without a request; 0: for ever
+    std::chrono::seconds request_timeout{30};   ///< from a request's first byte to its last
+    std::chrono::seconds write_timeout{30};     ///< a peer that takes none of its replies
+    std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
+    std::chrono::seconds tcp_keepalive{300};    ///< of silence before the peer is probed; 0: never
+    std::chrono::seconds tcp_user_timeout{60};  ///< unacknowledged bytes or probes; 0: the system's
 
     // One turn of a connection, before the others have theirs.
-    std::size_t turn_requests_max = 100;
-    std::size_t turn_output_bytes_max = 64 * KiB;
+    std::uint64_t turn_requests_max = 100;
+    std::chrono::microseconds turn_time_max{200};
 
     // The server.
-    std::size_t clients_max = 10'000;            ///< connections at once (`--max-clients`)
-    std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling (`--max-memory`)
-    std::chrono::seconds drain{10};              ///< after SIGTERM, until connections are cut
-    std::size_t drain_bytes_max = 1 * MiB;       ///< of one connection's input taken in after it
-    std::size_t farewells_max = 16;              ///< clients too many given time to read why
-    std::size_t upkeep_buckets = 1024;           ///< of the store swept at a time
-    std::chrono::milliseconds upkeep_pause{1};   ///< between sweeps that find much to do
+    std::uint64_t clients_max = 10'000;          ///< connections at once
+    std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling
+    std::uint64_t client_memory = 0;             ///< all clients' buffers; 0: see client_memory_max
+    std::uint64_t backlog_max = 1024;  ///< connections not accepted yet; the system may take fewer
+    std::chrono::seconds drain{10};    ///< after SIGTERM, until connections are cut
+    std::uint64_t drain_bytes_max = 1 * MiB;    ///< of one connection's input taken in after it
+    std::uint64_t accepts_max = 16;             ///< connections accepted in one turn
+    std::uint64_t farewells_max = 16;           ///< clients too many given time to read why
+    std::uint64_t upkeep_buckets = 1024;        ///< of the store swept at a time
+    std::chrono::milliseconds upkeep_pause{1};  ///< between sweeps that find much to do
     std::chrono::milliseconds upkeep_interval{100};  ///< between sweeps that find little
-    std::chrono::milliseconds accept_pause{100};     ///< after accept ran out of descriptors
+    std::chrono::microseconds poll_max{
+        50};  ///< for work before falling asleep, if it pays; 0: never
+    std::chrono::milliseconds accept_pause{100};  ///< after accept ran out of descriptors
+
+    /// Connections that the system's descriptors allow: `clients_max` is at most that.
+    std::uint64_t clients_possible = std::numeric_limits<std::uint64_t>::max();
+
+    /// Bytes of all clients' buffers together: unless set, a tenth of the store's ceiling, and
+    /// twice the longest value at least.
+    std::uint64_t client_memory_max() const noexcept {
+        return client_memory != 0 ? client_memory
+                                  : std::max(memory_bytes_max / 10, 2 * value_bytes_max);
+    }
+
+    /// One reply, bytes: it lies in the memory that all clients' buffers share.
+    std::uint64_t reply_bytes_allowed() const noexcept {
+        return std::min(reply_bytes_max, client_memory_max());
+    }
 };
 
 /// A client's bytes that an error text may repeat.

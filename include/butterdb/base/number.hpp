@@ -1,11 +1,22 @@
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace butterdb {
+
+/// The number that `text` is from end to end, in decimal, as std::from_chars reads it.
+template <typename Integer>
+std::optional<Integer> parse_whole(std::string_view text) noexcept {
+    Integer number = 0;
+    const auto* const end = text.data() + text.size();
+    const auto [at, fault] = std::from_chars(text.data(), end, number);
+    return fault == std::errc{} && at == end ? std::optional(number) : std::nullopt;
+}
 
 /// The 64-bit integer that `text` is in its one canonical form: digits, a minus sign before them
 /// if negative; no plus, no leading zeros, no blanks, no `-0`.

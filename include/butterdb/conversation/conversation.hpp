@@ -7,14 +7,13 @@
 #include <butterdb/protocol/frame.hpp>
 
 #include <cstddef>
-#include <memory_resource>
 #include <string_view>
 
 namespace butterdb {
 
 /// One client's side of the server, without I/O: bytes in, bytes out. The session moves the bytes.
 ///
-///     append to input() -> receive(now) -> write output(), tell sent(n) -> again while open()
+///     append to input() -> receive(now, n) -> write output(), tell sent(n) -> again while open()
 ///
 /// What comes out depends only on the bytes that went in, never on how they were cut; but for a
 /// client that waits for others (WAITKEY).
@@ -26,12 +25,8 @@ public:
         foreign,  ///< the input is another protocol's: closed without a word
     };
 
-    /// `db`, `lim` and `memory` outlive the conversation, which stays where it is: the engine knows
-    /// its client.
-    conversation(
-        engine& db,
-        const limits& lim,
-        std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
+    /// Both outlive the conversation, which stays where it is: the engine knows its client.
+    conversation(engine& db, const limits& lim);
     conversation(const conversation&) = delete;
     conversation& operator=(const conversation&) = delete;
     ~conversation();
@@ -41,6 +36,11 @@ public:
 
     /// Where received bytes are appended.
     flat_buffer& input() noexcept { return input_; }
+
+    /// Makes room for the next read of at most `read_bytes_max` bytes. The buffer doubles while it
+    /// is full, but not beyond what is known of the request. False, and nothing has changed, when
+    /// there is no memory for it.
+    bool make_input_room(std::size_t read_bytes_max) noexcept;
 
     /// True when `receive` is worth calling: the input, of which the bytes from `searched` on are
     /// new, may hold a request.
@@ -53,17 +53,41 @@ public:
 
     /// True while the client waits for something that others do: `receive` tries again, and does
     /// nothing else until then.
-    bool parked() const noexcept { return peer_.waits_for.has_value(); }
+    bool parked() const noexcept { return peer_.parked(); }
     /// True when trying again is worth it.
     bool woken() const noexcept { return peer_.woken; }
-    /// What the client waits for counts as late from now on.
-    void give_up_waiting() noexcept { peer_.waits_until = time_point::min(); }
+    /// What the client waits for counts as late from now on. One that is made to wait for having
+    /// said wrong passwords is closed.
+    void give_up_waiting() noexcept {
+        peer_.late = true;
+        peer_.leaving = peer_.leaving || peer_.made_to_wait;
+    }
 
-    /// One turn: executes the requests that are complete in the input, up to the bounds of a turn.
-    void receive(time_point now);
+    /// True until the client has said the password, where one is asked for.
+    bool is_stranger() const noexcept { return peer_.stranger; }
 
-    /// True when the last turn met its bounds: call `receive` again before reading on.
+    /// Output after which a turn ends.
+    std::uint64_t output_bytes_max() const noexcept {
+        return is_stranger() ? limits_.stranger_output_bytes_max : limits_.output_bytes_max;
+    }
+
+    /// Executes the requests that are complete in the input: at most `requests_max` of them, and
+    /// none after `limits::turn_bytes_max` of output or other bytes moved. Gives how many it has
+    /// taken off the input.
+    std::size_t receive(time_point now, std::size_t requests_max);
+
+    /// True when the last `receive` met its bounds: call it again before reading on.
     bool backlog() const noexcept { return backlog_; }
+
+    /// True when a request has begun to arrive, and is not whole.
+    bool in_request() const noexcept {
+        return !parked() && (!input_.empty() || frames_.is_skipping());
+    }
+
+    /// True when `tidy` would free memory.
+    bool roomy() const noexcept { return input_.capacity() > idle_capacity(); }
+    /// Keeps no more memory than an idle client needs.
+    void tidy();
 
     /// Reply bytes not sent yet; valid until the next call that is not const.
     std::string_view output() const noexcept { return output_.view(); }
@@ -72,23 +96,30 @@ public:
     void sent(std::size_t count) noexcept;
 
     /// False once nothing more will be read: send the output, then close.
-    bool open() const noexcept { return ending_ == ending::none; }
-    ending how_it_ended() const noexcept { return ending_; }
+    bool open() const noexcept { return how_it_ended() == ending::none; }
+    ending how_it_ended() const noexcept {
+        return foreign_ ? ending::foreign : peer_.leaving ? ending::left : ending::none;
+    }
 
 private:
+    std::size_t take_whole_requests(time_point now, std::size_t requests_max);
+    void prefetch(std::span<const frame_reader::whole_array> found, arguments all) const;
     bool take_request(time_point now);
+    bool has_filled_output() const noexcept;
     void speak_resp() noexcept;
     void refuse(error::kind what);
     void fit_input();
+    void fit_input_to(std::size_t capacity);
+    std::size_t idle_capacity() const noexcept;
 
     engine& engine_;
     const limits& limits_;
+    peer peer_;
     flat_buffer input_;
     flat_buffer output_;
     frame_reader frames_;
     argument_list arguments_;
-    peer peer_;
-    ending ending_ = ending::none;
+    bool foreign_ = false;
     bool backlog_ = false;
     std::size_t arrived_ = 0;      // bytes of input when the last reading ended
     unsigned small_receives_ = 0;  // in a row, see fit_input

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <butterdb/base/budget_resource.hpp>
 #include <butterdb/base/limits.hpp>
+#include <butterdb/base/settings.hpp>
 #include <butterdb/base/time.hpp>
 #include <butterdb/engine/peer.hpp>
 #include <butterdb/protocol/command.hpp>
@@ -8,14 +10,17 @@
 #include <butterdb/protocol/verbs.hpp>
 #include <butterdb/store/store.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace butterdb {
@@ -33,7 +38,14 @@ struct counters {
     std::uint64_t connected_clients = 0;
     std::uint64_t connections_received = 0;
     std::uint64_t connections_rejected = 0;
+    std::uint64_t closed_idle = 0;        ///< past limits::idle_timeout
+    std::uint64_t closed_in_request = 0;  ///< past limits::request_timeout
+    std::uint64_t closed_unread = 0;      ///< past limits::write_timeout
+    std::uint64_t closed_foreign = 0;     ///< that spoke another protocol
+    std::uint64_t closed_for_memory = 0;  ///< when all clients together held too much
     std::uint64_t commands_processed = 0;
+    std::uint64_t passwords_failed = 0;
+    std::uint64_t handshakes_failed = 0;  ///< of TLS
     std::uint64_t keyspace_hits = 0;
     std::uint64_t keyspace_misses = 0;
 };
@@ -44,12 +56,25 @@ struct verb_counters {
     std::uint64_t rejected = 0;  ///< that could not be read
 };
 
+/// A setting in CONFIG that is no limit.
+struct word_setting {
+    std::string_view name;
+    std::string_view redis_name;          ///< another name for it; empty: none
+    std::vector<std::string_view> words;  ///< that it can be set to, lower case; empty: never
+    std::function<std::string()> show;
+    std::function<void(std::string_view word)> change;  ///< called with one of `words`
+};
+
 /// Applies commands to the store: the one place that knows both protocol and store. Each command is
 /// an overload of `run`; a command without one does not compile.
 class engine {
 public:
-    /// `db` and `lim` outlive the engine.
-    engine(store& db, const limits& lim);
+    /// All outlive the engine; CONFIG SET changes `db` and `lim`. `memory` is for the clients'
+    /// buffers, and for what else their requests make the engine keep.
+    engine(
+        store& db,
+        limits& lim,
+        std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
 
@@ -68,14 +93,48 @@ public:
     /// Tries again what the client waits for. False: it goes on waiting.
     bool resume(peer& who, flat_buffer& out, time_point now);
 
-    /// Wakes who waits longer than they asked. Gives the next time when there is something to do.
-    std::optional<time_point> wake_late(time_point now);
+    /// Called when a client begins to wait, for so long at most; without it, for ever. Sets
+    /// `peer::waits_until`, by a clock that nobody sets.
+    std::function<void(peer& who, std::chrono::milliseconds span)> on_wait;
 
-    /// Called when somebody begins to wait until a time, `no_deadline`: without end.
-    std::function<void(time_point)> on_wait;
+    /// Asks the processor for what requests about these keys will need.
+    void prefetch(arguments keys) const noexcept { db_.prefetch(keys); }
+
+    /// How often CONFIG SET has changed settings.
+    std::uint64_t settings_changed() const noexcept { return settings_changed_; }
+
+    /// Called when CONFIG SET has changed settings.
+    std::function<void()> on_settings;
+
+    /// Wakes who has waited long enough. Gives when somebody will have next.
+    std::optional<std::chrono::steady_clock::time_point> wake_late(
+        std::chrono::steady_clock::time_point now);
+
+    /// Whether a password lets a client in; empty: everybody is. Set before the first client comes.
+    std::function<bool(std::string_view password)> admits;
+    /// Called when a client has said a wrong password.
+    std::function<void(const peer&)> on_wrong_password;
 
     /// Work that no client waits for, a bounded share of it. True when there is more of it.
     bool upkeep(time_point now) { return db_.sweep(now, limits_.upkeep_buckets); }
+
+    /// Bytes of values that the last request has moved within the store.
+    std::size_t bytes_moved() const noexcept { return bytes_moved_; }
+
+    /// What all clients hold together.
+    budget_resource& client_memory() noexcept { return client_memory_; }
+    const budget_resource& client_memory() const noexcept { return client_memory_; }
+
+    /// Closes the clients that hold most, until the others hold no more than
+    /// `limits::client_memory_max`. O(clients) for each; O(1) when there is nothing to do.
+    void shed_clients() {
+        if (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
+            close_largest_clients();
+        }
+    }
+
+    /// Shows a setting of the program in CONFIG too.
+    void add_setting(word_setting added) { word_settings_.push_back(std::move(added)); }
 
     /// Clients that wait for a key.
     std::size_t waiting_clients() const noexcept;
@@ -155,12 +214,22 @@ private:
 
     turn begin(peer& who, flat_buffer& out, time_point now) const;
     void dispatch(const verb& row, arguments request, turn& t);
-    bool queue(const verb& row, arguments request, turn& t);
+    void queue(const verb& row, arguments request, turn& t);
     verb_counters& counted(const verb& row) noexcept;
+    void reject(arguments request, const verb* known, peer& who, flat_buffer& out);
+    void clear_scratch();
+    void refuse_stranger(const verb& row, turn& t);
+    bool authenticate(const command::credentials& who, turn& t);
+    void fail_password(turn& t);
+    void wait(peer& who, std::chrono::milliseconds span) const;
+    bool answer_late(peer& who, flat_buffer& out, time_point now);
+    bool answer_waiting(peer& who, flat_buffer& out, time_point now);
     void abort_transaction(peer& who) noexcept;
     void forget_watches(peer& who) noexcept;
     bool watched_are_there(const peer& who, time_point now);
 
+    peer* largest_client() const noexcept;
+    void close_largest_clients();
     void stop_waiting(peer& who) noexcept;
     void changed(std::string_view key);
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
@@ -177,19 +246,31 @@ private:
     void kill_clients(arguments words, turn& t);
     bool is_clean_name(std::string_view what, std::string_view name, turn& t) const;
     void set_client_info(std::string_view attribute, std::string_view value, turn& t) const;
+    static void set_no_evict(std::string_view word, turn& t);
     bool is_short_pattern(std::string_view pattern, turn& t) const;
     static void document_commands(arguments names, turn& t);
+    void add_word_settings();
+    const word_setting* find_word(std::string_view name) const;
+    void get_settings(arguments patterns, turn& t);
+    std::optional<error> objection(const setting& which, std::string_view value) const;
+    static std::optional<error> objection(const word_setting& which, std::string_view value);
+    void change_settings(arguments pairs, turn& t);
 
     store& db_;
-    const limits& limits_;
+    limits& limits_;
+    std::vector<word_setting> word_settings_;
     std::vector<verb_counters> count_by_verb_;
-    key_watch watches_;  // of WATCH
-    key_watch waits_;    // of WAITKEY
+    budget_resource client_memory_;
+    std::uint64_t settings_changed_ = 0;
+    std::uint64_t bytes_shed_ = 0;  // held by clients that are being closed for it
+    key_watch watches_;             // of WATCH
+    key_watch waits_;               // of WAITKEY
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
     std::mt19937_64 random_;
-    std::string scratch_;  // a value on its way back into the store
+    std::pmr::string scratch_{&client_memory_};  // a value on its way back into the store
+    std::size_t bytes_moved_ = 0;
 };
 
 }  // namespace butterdb

@@ -5,12 +5,19 @@
 
 namespace butterdb {
 
-enum class log_level { error, warning, info };
+enum class log_level { none, error, warning, info };
+
+/// `error`, `warning`, `info`; `none` lets nothing through.
+std::string_view name_of(log_level level) noexcept;
 
 /// Lines on stderr: `2026-11-23T09:00:00.000Z warning text`. One per call.
 class logger {
 public:
     explicit logger(log_level most) noexcept : most_(most) {}
+
+    /// The least important level that is written.
+    log_level most() const noexcept { return most_; }
+    void set_most(log_level most) noexcept { most_ = most; }
 
     void error(std::string_view text) const { write(log_level::error, text); }
     void warning(std::string_view text) const { write(log_level::warning, text); }

@@ -1,13 +1,8 @@
 #pragma once
 
-#include <butterdb/base/time.hpp>
-
 #include <cstddef>
 
 namespace butterdb {
-
-/// The wall clock, for core's `now`.
-time_point wall_clock() noexcept;
 
 /// Opens /dev/null for standard streams that are closed, before their numbers go to something else.
 /// For the beginning of `main`.

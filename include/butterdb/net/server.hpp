@@ -1,98 +1,106 @@
 #pragma once
 
 #include <butterdb/base/limits.hpp>
-#include <butterdb/conversation/conversation.hpp>
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/log.hpp>
+#include <butterdb/net/session.hpp>
 #include <butterdb/net/sweeper.hpp>
+#include <butterdb/net/time_source.hpp>
 
-#include <asio/basic_socket_acceptor.hpp>
+#include <asio/co_spawn.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <list>
-#include <stdexcept>
-#include <string>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace butterdb {
 
-/// Why the server cannot start: one line for people, which says what to do.
-class start_error : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
-struct listen_options {
-    std::vector<std::string>
-        addresses;              ///< IP addresses; empty: 127.0.0.1, and ::1 if there is one
-    std::uint16_t port = 9090;  ///< 0: the kernel chooses, one port for all addresses
-    std::string unix_socket;    ///< a path; empty: none
-};
-
-/// Accepts connections and runs one session coroutine for each, all on one thread.
+/// Runs one session coroutine for each connection, all on one thread: from the acceptors that it is
+/// given, until it drains. It knows no address and nothing below its streams, which may be sockets
+/// or a simulation of them: `Stream` is what `serve` wants, with the functions of net/stream.hpp,
+/// `Acceptor` has Asio's `async_accept`, `accept`, `close` and `is_open`.
 class server {
 public:
-    /// All arguments outlive the server. `io` may be created with ASIO_CONCURRENCY_HINT_UNSAFE.
-    server(asio::io_context& io, engine& db, const limits& lim, const logger& log);
+    /// All arguments outlive the server.
+    server(
+        asio::io_context& io, engine& db, const limits& lim, time_source& time, const logger& log);
     server(const server&) = delete;
     server& operator=(const server&) = delete;
-    /// Cuts what is left of the connections and runs `io` until their coroutines are gone.
+    /// Closes the acceptors and what is left of the connections, and runs `io` until their
+    /// coroutines are gone.
     ~server();
 
-    /// Binds every address and begins to accept. Throws start_error; then nothing listens.
-    void listen(const listen_options& options);
+    /// Accepts connections until the server drains or ends, which `from` outlives.
+    /// `welcome(socket)` is called for each, and calls `admit`.
+    template <typename Acceptor, typename Welcome>
+    void accept_from(Acceptor& from, Welcome welcome) {
+        close_acceptors_.push_back([&from] {
+            asio::error_code ignored;
+            from.close(ignored);
+        });
+        spawn(accept_loop(from, std::move(welcome)), accepting_);
+    }
 
-    /// What it listens on: `127.0.0.1:9090`, `[::1]:9090`, `unix:/run/butterdb.sock`.
-    const std::vector<std::string>& addresses() const noexcept { return addresses_; }
-    std::uint16_t tcp_port() const noexcept { return tcp_port_; }
+    /// Serves a connection, unless there are too many: then tells it so. Throws std::bad_alloc, and
+    /// the connection is closed.
+    template <typename Stream>
+    void admit(Stream stream);
+
+    /// Closes a connection that is not to be served, and says why: one line, which begins with
+    /// `-ERR` and ends in CR LF. Throws std::bad_alloc; then it is closed without a word.
+    template <typename Stream>
+    void turn_away(Stream stream, std::string_view reason);
 
     /// Stops accepting, answers what has been received, then closes. Connections that last longer
     /// than `limits::drain` are cut. `done` is called when the last has gone.
     void drain(std::function<void()> done);
 
+    /// Coroutines that have not ended.
+    std::size_t tasks() const noexcept { return tasks_; }
+
 private:
-    using protocol = asio::generic::stream_protocol;
-    using acceptor = asio::basic_socket_acceptor<protocol, executor>;
-
-    enum class necessity { required, if_there };
-
-    void open_tcp(const listen_options& options);
-    void listen_tcp(const std::string& address, necessity needed);
-    void listen_unix(const std::string& path);
-    void listen_at(const protocol::endpoint& where, asio::error_code& ec);
-    void stop_accepting();
-
-    awaitable<> accept_from(acceptor& from);
-    awaitable<> converse(stream_socket socket);
-    void introduce(peer& who, stream_socket& socket);
+    template <typename Acceptor, typename Welcome>
+    awaitable<> accept_loop(Acceptor& from, Welcome welcome);
+    template <typename Stream>
+    awaitable<> converse(Stream stream);
+    template <typename Stream>
+    awaitable<> bid_farewell(Stream stream);
     void spawn(awaitable<> task, std::uint64_t& running);
-    awaitable<> bid_farewell(stream_socket socket);
-    void admit(stream_socket socket);
-    void turn_away(stream_socket socket);
-    void wake_upkeep();
-    void wake_by(time_point until);
-    void sweep_on_timer();
+    void stop_accepting() noexcept;
+    void note_handshake(const asio::error_code& failed);
+    void note_not_served(const std::exception& why);
+    void pause_accepting(const asio::error_code& why);
+    void introduce(peer& who, watched& watch) const;
     void ended(const std::exception_ptr& failure);
-    void log_ending(const asio::error_code& ec, conversation::ending how);
+    void note_drained();
+    void note_ending(const asio::error_code& ec, conversation& talk, const watched& watch);
+    void wake_upkeep();
+    void upkeep();
+    void wake_by(steady::time_point until);
+    void wake_late();
 
     asio::io_context& io_;
     engine& engine_;
     const limits& limits_;
+    time_source& time_;
     const logger& log_;
     sweeper sweeper_;
-    steady_timer drain_timer_;
-    steady_timer upkeep_timer_;
-    steady_timer wait_timer_;
-    time_point wake_at_ = no_deadline;
+    std::unique_ptr<alarm> drain_alarm_;
+    std::unique_ptr<alarm> upkeep_alarm_;
+    std::unique_ptr<alarm> wait_alarm_;
+    std::unique_ptr<alarm> accept_alarm_;
+    steady_timer accept_pause_;  // never expires: cancelled when it is over
+    std::vector<std::function<void()>> close_acceptors_;
+    steady::time_point wake_at_ = steady::time_point::max();
     bool upkeep_awake_ = false;
-    std::list<acceptor> acceptors_;
-    std::vector<std::string> addresses_;
-    std::string unix_path_;  // to remove at the end
-    std::uint16_t tcp_port_ = 0;
     std::size_t tasks_ = 0;  // coroutines that have not ended; of these:
     std::uint64_t accepting_ = 0;
     std::uint64_t farewells_ = 0;
@@ -101,6 +109,89 @@ private:
     log_throttle foreign_log_{std::chrono::minutes(1)};
     log_throttle accept_log_{std::chrono::seconds(10)};
     log_throttle failure_log_{std::chrono::seconds(10)};
+    log_throttle handshake_log_{std::chrono::seconds(10)};
+    log_throttle password_log_{std::chrono::seconds(1)};
+    log_throttle memory_log_{std::chrono::seconds(10)};
 };
+
+// As many connections as wait, up to a bound, for each time that the loop is woken.
+template <typename Acceptor, typename Welcome>
+awaitable<> server::accept_loop(Acceptor& from, Welcome welcome) {
+    while (!stopping_ && from.is_open()) {
+        asio::error_code ec;
+        auto socket = co_await from.async_accept(into(ec));
+        for (std::uint64_t left = limits_.accepts_max; !ec && !stopping_; --left) {
+            try {
+                welcome(std::move(socket));
+            } catch (const std::exception& why) {
+                note_not_served(why);
+            }
+            if (left == 1) {
+                break;
+            }
+            socket = from.accept(ec);
+        }
+        const bool none_waits = ec == asio::error::would_block || ec == asio::error::try_again;
+        if (ec && !none_waits && !stopping_ && from.is_open()) {
+            pause_accepting(ec);
+            co_await accept_pause_.async_wait(into(ec));
+        }
+    }
+}
+
+template <typename Stream>
+void server::admit(Stream stream) {
+    if (engine_.count.connected_clients >= limits_.clients_max) {
+        turn_away(std::move(stream), "-ERR max number of clients reached\r\n");
+        return;
+    }
+    ++engine_.count.connections_received;
+    prepare_stream(stream);
+    wake_upkeep();
+    spawn(converse(std::move(stream)), engine_.count.connected_clients);
+}
+
+// Only few at a time are given the time to read why: the others' descriptors are needed.
+template <typename Stream>
+void server::turn_away(Stream stream, std::string_view reason) {
+    ++engine_.count.connections_received;
+    ++engine_.count.connections_rejected;
+    prepare_stream(stream);
+    asio::error_code ignored;
+    try_write(stream, reason, ignored);
+    if (farewells_ < limits_.farewells_max) {
+        spawn(bid_farewell(std::move(stream)), farewells_);
+    }
+}
+
+template <typename Stream>
+awaitable<> server::bid_farewell(Stream stream) {
+    watched_socket watch(sweeper_, socket_of(stream));
+    flat_buffer input;
+    co_await linger(stream, input, limits_, watch);
+}
+
+template <typename Stream>
+awaitable<> server::converse(Stream stream) {
+    watched_socket watch(sweeper_, socket_of(stream));
+    if constexpr (requires { shake_hands(stream); }) {
+        watch.begin_input(awaits::nothing, {}, false);
+        watch.request_begun(limits_.request_timeout);
+        const auto failed = co_await shake_hands(stream);
+        watch.end_input();
+        watch.request_done();
+        if (failed) {
+            if (!watch.draining()) {
+                note_handshake(failed);
+            }
+            co_return;
+        }
+    }
+    conversation talk(engine_, limits_);
+    introduce(talk.who(), watch);
+    talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
+    const auto ec = co_await serve(stream, talk, limits_, watch, time_);
+    note_ending(ec, talk, watch);
+}
 
 }  // namespace butterdb

@@ -2,13 +2,13 @@
 
 #include <butterdb/conversation/conversation.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/stream.hpp>
+#include <butterdb/net/sweeper.hpp>
+#include <butterdb/net/time_source.hpp>
 
 #include <asio/post.hpp>
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
-
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,93 +18,78 @@
 
 namespace butterdb {
 
-/// Lets Asio append to a flat_buffer: a DynamicBuffer_v2, a view that is cheap to copy.
-class flat_buffer_view {
+/// Lets Asio append to a conversation's input: a DynamicBuffer_v2, a view that is cheap to copy.
+class input_view {
 public:
     using const_buffers_type = asio::const_buffer;
     using mutable_buffers_type = asio::mutable_buffer;
 
-    flat_buffer_view(flat_buffer& bytes, std::size_t size_max) noexcept
-        : bytes_(&bytes), size_max_(size_max) {}
+    input_view(conversation& talk, std::size_t size_max) noexcept
+        : talk_(&talk), size_max_(size_max) {}
 
-    std::size_t size() const noexcept { return bytes_->size(); }
-    std::size_t max_size() const noexcept { return size_max_; }
-    std::size_t capacity() const noexcept { return std::min(bytes_->capacity(), size_max_); }
+    std::size_t size() const noexcept { return bytes().size(); }
+    /// As much as there is memory for: Asio asks before it grows the buffer, which may then not
+    /// fail.
+    std::size_t max_size() const noexcept {
+        return talk_->make_input_room(read_bytes_max) ? size_max_ : size();
+    }
+    std::size_t capacity() const noexcept { return std::min(bytes().capacity(), size_max_); }
 
     const_buffers_type data(std::size_t at, std::size_t count) const noexcept {
-        const auto part = std::as_const(*bytes_).view().substr(at, count);
+        const auto part = std::as_const(bytes()).view().substr(at, count);
         return {part.data(), part.size()};
     }
     mutable_buffers_type data(std::size_t at, std::size_t count) noexcept {
-        const auto part = bytes_->bytes().subspan(at);
+        const auto part = bytes().bytes().subspan(at);
         return {part.data(), std::min(count, part.size())};
     }
 
     void grow(std::size_t count) {
-        bytes_->prepare(count);
-        bytes_->commit(count);
+        bytes().prepare(count);
+        bytes().commit(count);
     }
-    void shrink(std::size_t count) noexcept { bytes_->drop_back(count); }
-    void consume(std::size_t count) noexcept { bytes_->consume(count); }
+    void shrink(std::size_t count) noexcept { bytes().drop_back(count); }
+    void consume(std::size_t count) noexcept { bytes().consume(count); }
 
 private:
-    flat_buffer* bytes_;
+    // What async_read_until reads at most, and at least has room for.
+    static constexpr std::size_t read_bytes_max = 64 * KiB;
+
+    flat_buffer& bytes() const noexcept { return talk_->input(); }
+
+    conversation* talk_;
     std::size_t size_max_;
 };
 
 /// Match condition of async_read_until: stop reading once the conversation has something to do, or
 /// the session has to end.
-template <typename Watch>
 class request_arrived {
 public:
-    request_arrived(conversation& talk, const Watch& watch) noexcept
-        : talk_(&talk), watch_(&watch) {}
+    request_arrived(conversation& talk, watched& watch, const limits& lim) noexcept
+        : talk_(&talk), watch_(&watch), limits_(&lim) {}
 
     template <typename Iterator>
     std::pair<Iterator, bool> operator()(Iterator begin, Iterator end) const {
         const auto searched = talk_->input().size() - static_cast<std::size_t>(end - begin);
-        return {end, talk_->is_ready(searched) || watch_->draining()};
+        const bool arrived = talk_->is_ready(searched) || watch_->draining();
+        if (!arrived && talk_->in_request()) {
+            watch_->request_begun(limits_->request_timeout);
+        }
+        return {end, arrived};
     }
 
 private:
     conversation* talk_;
-    const Watch* watch_;
+    watched* watch_;
+    const limits* limits_;
 };
 
 }  // namespace butterdb
 
-template <typename Watch>
-struct asio::is_match_condition<butterdb::request_arrived<Watch>> : std::true_type {};
+template <>
+struct asio::is_match_condition<butterdb::request_arrived> : std::true_type {};
 
 namespace butterdb {
-
-/// Writes what the kernel takes at once; 0 bytes when it takes none, which is no error.
-inline std::size_t try_write(stream_socket& stream, std::string_view bytes, asio::error_code& ec) {
-    const auto written = stream.write_some(asio::buffer(bytes), ec);
-    if (ec == asio::error::would_block || ec == asio::error::try_again) {
-        ec.clear();
-    }
-    return written;
-}
-
-/// Reads what has arrived; 0 bytes when there is nothing, or no more to come.
-inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
-    asio::error_code ec;
-    return stream.read_some(asio::buffer(room.data(), room.size()), ec);
-}
-
-/// True when the peer's machine has acknowledged all that was written: closing can then destroy
-/// nothing.
-inline bool output_has_arrived(stream_socket& stream) {
-    int unacknowledged = 0;
-    return ::ioctl(stream.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
-}
-
-/// Says that nothing more will be written.
-inline void end_output(stream_socket& stream) {
-    asio::error_code ignored;
-    stream.shutdown(asio::socket_base::shutdown_send, ignored);
-}
 
 /// Appends what has arrived, up to the room of one read. False when that is nothing, or when
 /// `total` bytes, to which it is added, are enough.
@@ -117,34 +102,73 @@ bool take_arrived(Stream& stream, flat_buffer& input, const limits& lim, std::si
     return received > 0 && total <= lim.drain_bytes_max;
 }
 
+/// Requests that a turn executes between two looks at the clock.
+inline constexpr std::size_t turn_step = 25;
+
+/// One turn of a client: executes requests until there is none, or the bounds of a turn are met.
+/// A turn that is over after its first step, as most are, looks at no clock.
+inline void take_turn(conversation& talk, watched& watch, const limits& lim, time_source& time) {
+    const auto now = time.wall();
+    auto left = lim.turn_requests_max;
+    const auto step = [&] {
+        const auto done = talk.receive(now, std::min<std::size_t>(left, turn_step));
+        left -= done;
+        return done;
+    };
+    if (step() > 0) {
+        watch.request_done();
+    }
+    if (!talk.backlog()) {
+        return;
+    }
+    const auto end = time.now() + lim.turn_time_max;
+    while (talk.backlog() && left > 0 && talk.output().size() < talk.output_bytes_max() &&
+           time.now() < end) {
+        step();
+    }
+}
+
 /// Sends what one write has left of the output. The peer may stall no longer than
-/// `lim.write_stall`.
-template <typename Stream, typename Watch>
+/// `lim.write_timeout`, a stranger hardly at all.
+template <typename Stream>
 awaitable<asio::error_code> send_rest(
-    Stream& stream, conversation& talk, const limits& lim, Watch& watch) {
+    Stream& stream, conversation& talk, const limits& lim, watched& watch) {
+    const auto patience = talk.is_stranger() ? lim.stranger_write_timeout : lim.write_timeout;
     asio::error_code ec;
     while (!ec && !talk.output().empty()) {
-        watch.expect_within(lim.write_stall);
+        watch.expect(awaits::reader, patience);
         const auto unsent = asio::buffer(talk.output());
         const auto sent = co_await stream.async_write_some(unsent, into(ec));
         talk.sent(sent);
     }
+    watch.expect_nothing();
     co_return ec;
+}
+
+/// The last that is said, in a stream that has a word for it. The sweeper bounds the time, of what
+/// follows, too.
+template <typename Stream>
+awaitable<> part(Stream& stream, const limits& lim, watched& watch) {
+    watch.expect(awaits::leave, lim.linger);
+    if constexpr (requires { say_goodbye(stream); }) {
+        co_await say_goodbye(stream);
+    }
+    co_return;
 }
 
 /// Lets the peer read the last reply before the connection goes: a socket closed with unread input
 /// resets the connection and destroys what is under way (RFC 2525, 2.17). Bounded in bytes, and by
 /// the sweeper in time.
-template <typename Stream, typename Watch>
-awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, Watch& watch) {
+template <typename Stream>
+awaitable<> linger(Stream& stream, flat_buffer& input, const limits& lim, watched& watch) {
+    co_await part(stream, lim, watch);
     end_output(stream);
-    watch.expect_within(lim.linger);
     input.consume(input.size());
     asio::error_code ec;
     for (std::size_t total = 0; !ec && total < lim.linger_bytes_max;) {
         const auto room =
             asio::buffer(input.prepare(lim.input_bytes_initial), lim.input_bytes_initial);
-        const auto received = co_await stream.async_read_some(room, into(ec));
+        const auto received = co_await socket_of(stream).async_read_some(room, into(ec));
         total += received;
     }
 }
@@ -159,15 +183,24 @@ inline bool must_listen(conversation& talk, const limits& lim) {
     return !overfull && !talk.woken();
 }
 
+/// What an error is called by streams that have no layers: that the peer has ended is always eof.
+template <typename Stream>
+asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
+    if constexpr (requires { Stream::is_end(ec); }) {
+        return Stream::is_end(ec) ? make_error_code(asio::error::eof) : ec;
+    } else {
+        return ec;
+    }
+}
+
 /// Whether the connection is over after a wait for input. Who waits for a key and has closed only
 /// their side of the connection gets an answer.
-template <typename Watch>
-bool is_over(const asio::error_code& ec, conversation& talk, const Watch& watch) {
+inline bool is_over(const asio::error_code& ec, conversation& talk, const watched& watch) {
     if (ec == asio::error::eof && talk.parked()) {
         talk.give_up_waiting();
         return false;
     }
-    return ec && !watch.draining() && !talk.woken();
+    return ec && !watch.draining() && !watch.is_to_tidy() && !talk.woken();
 }
 
 /// While the server stops: whether there is anything left to answer.
@@ -181,15 +214,11 @@ bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::
 
 /// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
 /// the conversation is over, or the watch says so; gives the error that ended it, if one did.
-/// `now` gives the wall-clock time. `Stream` is an async stream with `try_read`, `try_write`,
-/// `output_has_arrived` and `end_output`; `Watch` has what `watched` has.
-template <typename Stream, typename Watch, typename Clock>
+/// `Stream` is an async stream with `try_read`, `try_write`, `output_has_arrived` and `end_output`.
+template <typename Stream>
 // NOLINTNEXTLINE(readability-function-cognitive-complexity): a connection's life, in one place
 awaitable<asio::error_code> serve(
-    Stream& stream, conversation& talk, const limits& lim, Watch& watch, Clock now) {
-    const std::chrono::seconds no_timeout(0);
-    // The conversation takes what is too long off its input before it comes so far.
-    const auto input_bytes_max = 2 * lim.request_bytes_max();
+    Stream& stream, conversation& talk, const limits& lim, watched& watch, time_source& time) {
     std::size_t drained = 0;
     bool input_ended = false;
     asio::error_code ec;
@@ -206,17 +235,25 @@ awaitable<asio::error_code> serve(
                 break;
             }
         } else if (must_listen(talk, lim)) {
-            watch.expect_input_within(talk.parked() ? no_timeout : lim.idle_timeout);
-            const flat_buffer_view input(talk.input(), input_bytes_max);
-            const request_arrived<Watch> arrived(talk, watch);
+            watch.begin_input(
+                talk.parked() ? awaits::nothing : awaits::request, lim.idle_timeout, talk.roomy());
+            const input_view input(talk, lim.input_bytes_max());
+            const request_arrived arrived(talk, watch, lim);
             co_await asio::async_read_until(stream, input, arrived, into(ec));
-            watch.got_input();
+            watch.end_input();
+            ec = without_layers(stream, ec);
             if (is_over(ec, talk, watch)) {
+                if (ec == asio::error::eof) {
+                    co_await part(stream, lim, watch);
+                }
                 co_return ec;
             }
             input_ended = ec == asio::error::eof;
+            if (watch.is_to_tidy()) {
+                talk.tidy();
+            }
         }
-        talk.receive(now());
+        take_turn(talk, watch, lim, time);
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
         if (!ec && !talk.output().empty()) {
@@ -227,6 +264,7 @@ awaitable<asio::error_code> serve(
         }
     }
     if (watch.draining() && output_has_arrived(stream)) {
+        co_await part(stream, lim, watch);
         co_return asio::error_code();
     }
     co_await linger(stream, talk.input(), lim, watch);

@@ -1,75 +1,141 @@
 #pragma once
 
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/time_source.hpp>
 
 #include <cstddef>
+#include <memory>
 
 namespace butterdb {
 
 class sweeper;
 
-/// A session's place in the sweeper's list: by when something must have happened, and whether the
-/// session is to end. It lies in the session's coroutine frame and takes itself out of the list.
+/// What a connection is waiting for. Each has a time of its own, see limits.hpp.
+enum class awaits {
+    nothing,
+    request,          ///< the first byte of one
+    rest_of_request,  ///< all of it, from its first byte on
+    reader,           ///< the peer, to take replies
+    leave,            ///< the peer, to close its side
+    reply,            ///< on a client's side: the server's answer
+};
+
+/// A connection's place in the sweeper's list: by when something must have happened, and whether
+/// the session is to end. It lies in the session's coroutine frame and takes itself out of the
+/// list.
 class watched {
 public:
-    watched(sweeper& owner, stream_socket& socket) noexcept;
+    explicit watched(sweeper& owner) noexcept;
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
-    ~watched();
+    virtual ~watched();
 
-    /// Closes the socket unless called again within `span`; a span of 0 takes the deadline away.
-    void expect_within(steady::duration span);
+    /// Closes the connection unless something else is expected within `span`; a span of 0 takes the
+    /// deadline away.
+    void expect(awaits what, steady::duration span);
+    void expect_nothing() noexcept;
 
-    /// The same, for a wait for input: `sweeper::drain` cuts it short.
-    void expect_input_within(steady::duration span);
-    /// The wait for input is over.
-    void got_input() noexcept;
+    /// A wait for input begins, which `wake` and `sweeper::drain` cut short. Between requests it is
+    /// for the next one; within a request its deadline stays. `roomy`: the session has memory that
+    /// an idle one does not need.
+    /// Who waits for something else than a request (awaits::nothing) may do so for ever.
+    void begin_input(awaits what, steady::duration idle_timeout, bool roomy);
+    void end_input() noexcept;
 
-    /// Cancels a wait for input, if there is one. Bytes that have arrived by then may still be
+    /// The first byte of a request has come: all of it is to come within `span`, however it
+    /// trickles in. Does nothing until `request_done`.
+    void request_begun(steady::duration span);
+    void request_done() noexcept;
+
+    /// Cuts a wait for input short, if there is one. Bytes that have arrived by then may still be
     /// delivered: who reads looks whether it was woken, too.
     void wake() noexcept;
+
+    /// Closes the connection, which ends its pending operations and so its session.
+    void cut() noexcept { close(); }
 
     /// True once the session has to end: take in what has arrived, answer it, and go.
     bool draining() const noexcept { return draining_; }
 
+    /// True when the session has been idle and roomy for a while, until the next wait for input.
+    bool is_to_tidy() const noexcept { return to_tidy_; }
+
+    /// What did not come in time: then the connection has been closed. Else nothing.
+    awaits missed() const noexcept { return missed_; }
+
 private:
     friend class sweeper;
 
+    virtual void close() noexcept = 0;
+    virtual void cancel() noexcept = 0;
+
     sweeper& owner_;
-    stream_socket& socket_;
-    steady::time_point deadline_ = steady::time_point::max();
-    bool awaits_input_ = false;
-    bool draining_ = false;
     watched* previous_ = nullptr;
     watched* next_ = nullptr;
+    steady::time_point deadline_ = steady::time_point::max();
+    awaits what_ = awaits::nothing;
+    awaits missed_ = awaits::nothing;
+    bool in_input_ = false;
+    bool roomy_ = false;
+    bool was_idle_ = false;  // at the last sweep, and is since then
+    bool to_tidy_ = false;
+    bool draining_ = false;
 };
 
-/// Knows all sessions, and closes the sockets of those past their deadline: one timer for all,
-/// armed only while there is a deadline. Closing a socket ends its pending operation with an error,
-/// which ends its session.
+/// A watched socket, or what has its `close` and `cancel`.
+template <typename Socket>
+class watched_socket final : public watched {
+public:
+    /// Both outlive it.
+    watched_socket(sweeper& owner, Socket& socket) noexcept : watched(owner), socket_(socket) {}
+
+private:
+    void close() noexcept override {
+        asio::error_code ignored;
+        socket_.close(ignored);
+    }
+    void cancel() noexcept override {
+        asio::error_code ignored;
+        socket_.cancel(ignored);
+    }
+
+    Socket& socket_;
+};
+
+/// Knows all sessions, closes those past their deadline and has the idle ones tidy up: one alarm
+/// for all, set only while there is something to look for. A sweep is O(sessions), and there are at
+/// most four a second.
 class sweeper {
 public:
-    explicit sweeper(asio::io_context& io) : timer_(io) {}
+    /// `time` outlives it.
+    explicit sweeper(time_source& time);
     sweeper(const sweeper&) = delete;
     sweeper& operator=(const sweeper&) = delete;
+    ~sweeper();
 
     /// Tells every session to end, and wakes those that wait for input.
-    void drain();
+    void drain() noexcept;
 
-    /// Closes every socket.
-    void close_all();
+    /// Sessions that wait for a request have that much time, from now on; 0: without end.
+    void set_idle_timeout(steady::duration span);
+
+    /// Closes every connection.
+    void close_all() noexcept;
 
     /// Stops waiting until there is a new deadline, so that the io_context can run out of work.
-    void stop();
+    void stop() noexcept;
 
 private:
     friend class watched;
 
     void wake_by(steady::time_point when);
+    void look_for_idle();
     void sweep();
 
-    steady_timer timer_;
+    time_source& time_;
+    std::unique_ptr<alarm> alarm_;
     steady::time_point wake_at_ = steady::time_point::max();
+    bool looks_for_idle_ = false;
     watched* first_ = nullptr;
 };
 

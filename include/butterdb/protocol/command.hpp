@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -184,13 +185,18 @@ struct ping {
 struct echo {
     std::string_view message;
 };
+/// Who a client says that it is.
+struct credentials {
+    std::string_view user;  ///< empty: the only one, `default`
+    std::string_view password;
+};
 struct hello {
-    int version;  ///< 0: as it is
-    bool has_name;
-    std::string_view name;
+    int version = 0;  ///< 0: as it is
+    std::optional<credentials> who{};
+    std::optional<std::string_view> name{};
 };
 struct auth {
-    bool as_default_user;  ///< whom everybody is without passwords
+    credentials who;
 };
 struct select {};
 struct reset {};

@@ -43,12 +43,37 @@ public:
     /// `lim` outlives the reader.
     explicit frame_reader(const limits& lim) noexcept : limits_(&lim) {}
 
+    /// Whether the narrow limits of strangers hold, from the next request on. What is over them
+    /// in RESP ends the connection; a line is refused.
+    void set_strict(bool strict) noexcept { strict_ = strict; }
+
     /// The first frame of `input`, which begins where the last frame ended. Allocates only in
     /// `arguments`, or to give a reason.
     frame next(std::span<char> input, argument_list& arguments);
 
+    /// An array that is whole, of few arguments and lengths without surprises, as most are.
+    struct whole_array {
+        std::size_t size;       ///< as a frame's
+        std::size_t arguments;  ///< how many
+    };
+    /// The most that such a one has.
+    static constexpr std::size_t whole_arguments_max = 16;
+
+    /// Finds such arrays at the front of `input`, as many as there are in a row and `found` has
+    /// room for, and all their arguments one behind the other. Changes nothing: whoever executes
+    /// one says `took_whole` and drops its bytes. 0: it is for `next` to say what is there.
+    std::size_t look_ahead(
+        std::string_view input, std::span<whole_array> found, argument_list& arguments) const;
+    void took_whole() noexcept { needed_ = 0; }
+
     /// Why the last frame was refused, malformed or broken, for the client.
     const std::string& reason() const noexcept { return reason_; }
+
+    /// True while a request that is too large is being taken off the input, unread.
+    bool is_skipping() const noexcept { return skipping_; }
+
+    /// Bytes of input that the request at its front is known to need; 0: not known.
+    std::size_t due() const noexcept { return needed_; }
 
     /// True when `next` can say more than "incomplete" of input whose bytes from `searched` on are
     /// new. What `async_read_until` asks before it reads on; O(new bytes).
@@ -57,15 +82,18 @@ public:
 private:
     frame next_line(std::span<char> input, argument_list& arguments);
     frame read_line(std::span<char> line, std::size_t size, argument_list& arguments);
+    std::size_t take_whole(std::string_view input, argument_list& arguments) const;
     frame next_array(std::string_view input, argument_list& arguments);
     frame begin_array(std::string_view input);
     frame next_bulk(std::string_view input, std::string_view& argument);
     frame skip(std::string_view input);
+    frame refuse_stranger(std::string_view input, const char* what);
     static void collect(std::string_view input, argument_list& arguments);
     frame begin_skipping(std::uint64_t bytes, std::uint64_t end);
     frame fail(frame::kind what, std::size_t size, std::string reason);
 
     const limits* limits_;
+    bool strict_ = false;
     std::string reason_;
 
     // Of an array that is not whole yet.

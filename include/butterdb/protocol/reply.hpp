@@ -41,7 +41,7 @@ public:
 
     /// A bare word: `OK`.
     void status(std::string_view word) { line('+', word); }
-    void integer(std::int64_t number);
+    void integer(std::int64_t value);
     /// A value; in text quoted where it would be taken for something else.
     void bulk(std::string_view value);
     /// The key is not there; in text `NOT_FOUND`.
@@ -70,6 +70,8 @@ public:
 
 private:
     void line(char kind, std::string_view bytes);
+    template <typename Integer>
+    void number(char kind, Integer value);
     void open(char kind, std::size_t count);
     void null(std::string_view resp2);
 

@@ -2,9 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string_view>
 
 namespace butterdb {
+
+/// The server sent something that is no reply.
+class reply_error : public std::runtime_error {
+public:
+    reply_error() : std::runtime_error("the server's reply cannot be read") {}
+};
 
 /// Finds where replies of the text dialect end, without reading any byte twice.
 ///

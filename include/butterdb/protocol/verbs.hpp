@@ -33,6 +33,11 @@ struct verb {
     key_places keys;
     std::string_view usage;
     std::string_view summary;
+
+    /// Whether a request of so many arguments can be one.
+    constexpr bool takes(std::size_t count) const noexcept {
+        return count >= arguments_min && count <= arguments_max;
+    }
 };
 
 /// The one truth about commands, in the order of HELP. Parsing, HELP, COMMAND and the check of

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <butterdb/base/budget_resource.hpp>
 #include <butterdb/base/time.hpp>
-#include <butterdb/store/budget_resource.hpp>
 #include <butterdb/store/slab_resource.hpp>
 
 #include <array>
@@ -143,7 +143,11 @@ public:
     /// Bytes held, index included.
     std::uint64_t bytes_used() const noexcept { return budget_.bytes_used(); }
     std::uint64_t ceiling() const noexcept { return budget_.ceiling(); }
+    /// A ceiling below what is used frees nothing at once: puts are refused, or with eviction
+    /// `sweep` deletes entries until it holds.
+    void set_ceiling(std::uint64_t bytes) noexcept { budget_.set_ceiling(bytes); }
     bool evicts() const noexcept { return eviction_ != eviction::none; }
+    void set_eviction(eviction how) noexcept { eviction_ = how; }
     /// Entries deleted since the start: past their deadline, and to make room.
     std::uint64_t expired() const noexcept { return expired_; }
     std::uint64_t evicted() const noexcept { return evicted_; }
@@ -158,7 +162,8 @@ private:
     std::uint64_t hash_of(std::string_view key) const noexcept { return hash_(key, secret_); }
     std::uint64_t hash_of(const slot& at) const noexcept;
     place find_place(std::string_view key, std::uint64_t hash) const noexcept;
-    slot& slot_of(const char* block, std::uint64_t hash) const noexcept;
+    template <typename Wanted>
+    place find_slot(std::uint64_t hash, Wanted wanted) const noexcept;
     place find_read(std::string_view key, time_point now);
     place find_live(std::string_view key, std::uint64_t hash, time_point now);
     void remove(segment& part, slot& at) noexcept;
@@ -183,6 +188,7 @@ private:
     bool dispose(std::size_t buckets) noexcept;
     void erase_all() noexcept;
     bool evict_near(std::uint64_t hash, time_point now) noexcept;
+    bool meet_ceiling(time_point now);
     bool sweep_buckets(time_point now, std::size_t steps);
     void pace_sweep(time_point now);
     void sweep_bucket(time_point now);

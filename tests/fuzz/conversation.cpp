@@ -1,5 +1,4 @@
-#include "fuzz/conversation_fuzz.hpp"
-
+#include "fuzz/targets.hpp"
 #include "support/talk.hpp"
 #include <butterdb/base/assert.hpp>
 
@@ -20,26 +19,23 @@ void fuzz_conversation(std::string_view bytes) {
     }
     // Limits that short inputs meet, for half of them.
     limits lim;
+    std::size_t requests_max = 100;
     if (static_cast<unsigned char>(bytes.front()) >= 0x80) {
         lim.value_bytes_max = 40;
         lim.key_bytes_max = 10;
-        lim.request_bytes_free = 100;
-        lim.turn_requests_max = 2;
+        lim.request_bytes = 140;
+        requests_max = 2;
         lim.watched_keys_max = 2;
         lim.name_bytes_max = 4;
         lim.pattern_bytes_max = 8;
         lim.reply_bytes_max = 400;
     }
     const auto whole = replies_to({script}, lim);
-    const auto cut = replies_to(pieces, lim);
-    BUTTERDB_ASSERT(whole == cut);
+    const auto cut = replies_to(pieces, lim, requests_max);
+    // INFO and CLIENT LIST tell what buffers take, which does depend on how bytes arrive.
+    const bool tells_memory =
+        whole.find("mem_clients") != whole.npos || whole.find("tot-mem") != whole.npos;
+    BUTTERDB_ASSERT(tells_memory || whole == cut);
 }
 
 }  // namespace butterdb::test
-
-#ifdef BUTTERDB_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    butterdb::test::fuzz_conversation({reinterpret_cast<const char*>(data), size});
-    return 0;
-}
-#endif

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory_resource>
 #include <new>
 
@@ -11,12 +13,20 @@ namespace butterdb {
 /// A refusal throws std::bad_alloc before upstream is asked, and changes nothing.
 class budget_resource final : public std::pmr::memory_resource {
 public:
-    budget_resource(std::pmr::memory_resource& upstream, std::uint64_t ceiling) noexcept
+    static constexpr auto no_ceiling = std::numeric_limits<std::uint64_t>::max();
+
+    explicit budget_resource(
+        std::pmr::memory_resource& upstream, std::uint64_t ceiling = no_ceiling) noexcept
         : upstream_(&upstream), ceiling_(ceiling) {}
 
     std::uint64_t bytes_used() const noexcept { return used_; }
     std::uint64_t ceiling() const noexcept { return ceiling_; }
-    std::uint64_t bytes_left() const noexcept { return ceiling_ - used_; }
+    /// May be lower than what is used: then nothing is given out until it is not.
+    void set_ceiling(std::uint64_t bytes) noexcept { ceiling_ = bytes; }
+    /// The most that has been used since the last `reset_peak`.
+    std::uint64_t peak() const noexcept { return peak_; }
+    void reset_peak() noexcept { peak_ = used_; }
+    std::uint64_t bytes_left() const noexcept { return ceiling_ > used_ ? ceiling_ - used_ : 0; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
@@ -25,6 +35,7 @@ private:
         }
         void* const block = upstream_->allocate(bytes, alignment);
         used_ += bytes;
+        peak_ = std::max(peak_, used_);
         return block;
     }
 
@@ -40,6 +51,7 @@ private:
     std::pmr::memory_resource* upstream_;
     std::uint64_t ceiling_;
     std::uint64_t used_ = 0;
+    std::uint64_t peak_ = 0;
 };
 
 }  // namespace butterdb

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <butterdb/net/asio.hpp>
+
+#include <asio/buffer.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace butterdb {
+
+// What a session asks of its stream, beyond Asio's async_read_some and async_write_some. Other
+// streams have overloads of their own (net/tls.hpp).
+
+/// The socket under a stream: what is watched, closed and cancelled.
+inline stream_socket& socket_of(stream_socket& stream) {
+    return stream;
+}
+
+/// Makes it non-blocking, for the functions below.
+inline void prepare_stream(stream_socket& stream) {
+    asio::error_code ignored;  // the peer may be gone already; the first read will say so
+    stream.non_blocking(true, ignored);
+}
+
+/// Writes what the kernel takes at once; 0 bytes when it takes none, which is no error.
+inline std::size_t try_write(stream_socket& stream, std::string_view bytes, asio::error_code& ec) {
+    const auto written = stream.write_some(asio::buffer(bytes), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+        ec.clear();
+    }
+    return written;
+}
+
+/// Reads what has arrived; 0 bytes when there is nothing, or no more to come.
+inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
+    asio::error_code ec;
+    return stream.read_some(asio::buffer(room.data(), room.size()), ec);
+}
+
+/// Says that nothing more will be written.
+inline void end_output(stream_socket& stream) {
+    asio::error_code ignored;
+    stream.shutdown(asio::socket_base::shutdown_send, ignored);
+}
+
+/// True when the peer's machine has acknowledged all that was written: closing can then destroy
+/// nothing.
+bool output_has_arrived(stream_socket& stream);
+
+/// The peer's address and port, `[::1]:50000`; of a unix socket its path and `:0`.
+std::string peer_address(stream_socket& stream);
+
+/// True when the peer is on this machine: at a loopback address, or at a unix socket.
+bool is_of_this_machine(stream_socket& stream);
+
+/// `127.0.0.1:9090`, `[::1]:9090`, `unix:/run/butterdb.sock`.
+std::string name_of(const stream_socket::endpoint_type& where);
+
+}  // namespace butterdb

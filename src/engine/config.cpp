@@ -1,0 +1,180 @@
+// CONFIG: the settings of a running server.
+
+#include "info.hpp"
+#include "replies.hpp"
+#include <butterdb/base/glob.hpp>
+#include <butterdb/base/settings.hpp>
+#include <butterdb/base/text.hpp>
+#include <butterdb/engine/engine.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace butterdb {
+
+namespace {
+
+bool is_named(std::string_view name, std::string_view own, std::string_view of_redis) {
+    const auto lower = to_lower(name);
+    return lower == own || (!of_redis.empty() && lower == of_redis);
+}
+
+const setting* find_limit(std::string_view name) {
+    const auto is_meant = [&](const setting& each) {
+        return is_named(name, each.name, each.redis_name);
+    };
+    const auto found = std::ranges::find_if(settings(), is_meant);
+    return found == settings().end() ? nullptr : &*found;
+}
+
+error cannot_set(std::string_view name, std::string_view why) {
+    return refusal(
+        "CONFIG SET failed (possibly related to argument '" + printable(name) + "') - " +
+        std::string(why));
+}
+
+}  // namespace
+
+// What tools for Redis ask for, and the settings that are no numbers.
+void engine::add_word_settings() {
+    const auto constant = [](const char* text) { return [text] { return std::string(text); }; };
+    add_setting({"appendonly", "", {}, constant("no"), nullptr});
+    add_setting({"databases", "", {}, constant("1"), nullptr});
+    add_setting({"port", "", {}, [this] { return std::to_string(facts.tcp_port); }, nullptr});
+    add_setting({"save", "", {}, constant(""), nullptr});
+    add_setting(
+        {"eviction",
+         "maxmemory-policy",
+         {"none", "clock", "noeviction"},
+         [this] { return std::string(policy_name(db_)); },
+         [this](std::string_view word) {
+             db_.set_eviction(word == "clock" ? eviction::clock : eviction::none);
+         }});
+}
+
+const word_setting* engine::find_word(std::string_view name) const {
+    const auto found = std::ranges::find_if(word_settings_, [&](const word_setting& each) {
+        return is_named(name, each.name, each.redis_name);
+    });
+    return found == word_settings_.end() ? nullptr : &*found;
+}
+
+void engine::run(const command::config& request, turn& t) {
+    using action = command::config::action;
+    switch (request.what) {
+        case action::get:
+            get_settings(request.rest, t);
+            break;
+        case action::set:
+            change_settings(request.rest, t);
+            break;
+        case action::resetstat:
+            count = {.connected_clients = count.connected_clients};
+            std::ranges::fill(count_by_verb_, verb_counters());
+            t.out.status("OK");
+            break;
+    }
+}
+
+void engine::get_settings(arguments patterns, turn& t) {
+    for (const auto pattern : patterns) {
+        if (!is_short_pattern(pattern, t)) {
+            return;
+        }
+    }
+    std::vector<std::pair<std::string_view, std::string>> found;
+    const auto add = [&](std::string_view name, std::string value) {
+        const bool wanted = std::ranges::any_of(patterns, [&](std::string_view pattern) {
+            return matches_glob(to_lower(pattern), name);
+        });
+        if (wanted && !name.empty()) {
+            found.emplace_back(name, std::move(value));
+        }
+    };
+    for (const auto& each : settings()) {
+        add(each.name, std::to_string(each.get(limits_)));
+        if (each.redis_name != each.name) {
+            add(each.redis_name, std::to_string(each.get(limits_)));
+        }
+    }
+    for (const auto& each : word_settings_) {
+        add(each.name, each.show());
+        add(each.redis_name, each.show());
+    }
+    t.out.map(found.size());
+    for (const auto& [name, value] : found) {
+        t.out.bulk(name);
+        t.out.bulk(value);
+    }
+}
+
+// Why a limit cannot become `value`, or nothing.
+std::optional<error> engine::objection(const setting& which, std::string_view value) const {
+    if (which.when == setting::change::at_start) {
+        return cannot_set(which.name, "can't set immutable config: it is an option of the start");
+    }
+    const auto read = which.read(value);
+    if (!read) {
+        return cannot_set(which.name, read.error().text);
+    }
+    auto changed = limits_;
+    which.set(changed, *read);
+    if (changed.clients_max > changed.clients_possible) {
+        return cannot_set(
+            which.name,
+            "the limit of open files allows " + std::to_string(changed.clients_possible) +
+                " (ulimit -n)");
+    }
+    return std::nullopt;
+}
+
+std::optional<error> engine::objection(const word_setting& which, std::string_view value) {
+    if (which.words.empty()) {
+        return cannot_set(which.name, "can't set immutable config");
+    }
+    if (std::ranges::find(which.words, to_lower(value)) != which.words.end()) {
+        return std::nullopt;
+    }
+    std::string words;
+    for (const auto word : which.words) {
+        words.append(words.empty() ? "it is one of " : ", ").append(word);
+    }
+    return cannot_set(which.name, words);
+}
+
+// All of the pairs or none.
+void engine::change_settings(arguments pairs, turn& t) {
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        const auto* const limit = find_limit(pairs[i]);
+        const auto* const word = find_word(pairs[i]);
+        if (limit == nullptr && word == nullptr) {
+            t.out.failure(refusal(
+                "Unknown option or number of arguments for CONFIG SET - '" + printable(pairs[i]) +
+                "'; CONFIG GET * lists all"));
+            return;
+        }
+        const auto why =
+            limit != nullptr ? objection(*limit, pairs[i + 1]) : objection(*word, pairs[i + 1]);
+        if (why) {
+            t.out.failure(*why);
+            return;
+        }
+    }
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        const auto* const limit = find_limit(pairs[i]);
+        if (limit != nullptr) {
+            limit->set(limits_, *limit->read(pairs[i + 1]));
+        } else {
+            find_word(pairs[i])->change(to_lower(pairs[i + 1]));
+        }
+    }
+    db_.set_ceiling(limits_.memory_bytes_max);
+    ++settings_changed_;
+    if (on_settings) {
+        on_settings();
+    }
+    t.out.status("OK");
+}
+
+}  // namespace butterdb

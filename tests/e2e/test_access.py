@@ -1,0 +1,175 @@
+"""Who may come in: passwords, protected mode, the unix socket's permissions."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from harness import INSIDE, TIMEOUT, Server, can_have_a_namespace, clean_environment, main, run
+
+DENIED = b"-ERR DENIED ButterDB serves only clients of its own machine"
+
+
+class Password(unittest.TestCase):
+    def file(self, content, mode=0o600):
+        """The path of a file with these bytes."""
+        file = tempfile.NamedTemporaryFile(suffix=".password")
+        self.addCleanup(file.close)
+        file.write(content)
+        file.flush()
+        os.chmod(file.name, mode)
+        return file.name
+
+    def check(self, server, word):
+        with server.connect() as c:
+            self.assertEqual(c.ask(b"GET a"), b"ERROR NOAUTH Authentication required.")
+            self.assertTrue(c.ask(b"AUTH nonsense").startswith(b"ERROR WRONGPASS "))
+            self.assertEqual(c.ask(b'AUTH "%s"' % word), b"OK")
+            self.assertEqual(c.ask(b"PUT a 1"), b"OK")
+
+    def test_from_a_file_with_and_without_line_end(self):
+        for content in (b"open sesame", b"open sesame\n", b"open sesame\r\n"):
+            with self.subTest(content), Server("--password-file", self.file(content)) as server:
+                self.check(server, b"open sesame")
+
+    def test_from_the_environment(self):
+        with Server(env=clean_environment(BUTTERDB_PASSWORD="open sesame")) as server:
+            self.check(server, b"open sesame")
+            self.assertNotIn("sesame", Path(f"/proc/{server.process.pid}/cmdline").read_text())
+
+    def test_odd_files_are_refused(self):
+        for content in (b"", b"\n", b"two\nlines\n", b"a\x00b", b"x" * 513, b"x" * 100_000):
+            with self.subTest(content[:10]):
+                done = run("butterdb", "--port", 0, "--password-file", self.file(content))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"is to hold one line of 1 to 512 bytes", done.stderr)
+        with Server("--password-file", self.file(b"x" * 512 + b"\n")) as server:
+            self.check(server, b"x" * 512)
+        for path in ("/nonexistent", "/"):
+            done = run("butterdb", "--port", 0, "--password-file", path)
+            self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done)
+
+    def test_two_passwords_are_refused(self):
+        done = run("butterdb", "--port", 0, "--password-file", self.file(b"x"),
+                   env=clean_environment(BUTTERDB_PASSWORD="y"))
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn(b"twice", done.stderr)
+
+    def test_it_is_neither_printed_nor_logged(self):
+        path = self.file(b"open-sesame", 0o644)
+        shown = run("butterdb", "--print-config", "--password-file", path)
+        self.assertIn(path.encode(), shown.stdout)
+        self.assertNotIn(b"sesame", shown.stdout)
+        with Server("--password-file", path) as server, server.connect() as c:
+            c.ask(b"AUTH wrong-sesame")
+            c.ask(b"AUTH open-sesame")
+            for question in (b"CLIENT LIST\n", b"INFO everything\n", b"CONFIG GET *\n"):
+                c.send(question + b"ECHO .\n")
+                while (line := c.line()) != b".":
+                    self.assertNotIn(b"sesame", line)
+            log = server.stderr()
+            self.assertIn("everybody on this machine can read the password file", log)
+            self.assertIn("a wrong password from 127.0.0.1:", log)
+            self.assertNotIn("-sesame", log)
+
+    def test_our_programs_say_it(self):
+        path = self.file(b"it's \"open\" sesame\n")
+        with Server("--password-file", path) as server:
+            def client(*arguments, **env):
+                return run("butterdb-client", "--port", server.port, *arguments, env=clean_environment(**env))
+            self.assertEqual(client("--password-file", path, "PUT", "a", "1").stdout, b"OK\n")
+            self.assertEqual(client("GET", "a", BUTTERDB_PASSWORD="it's \"open\" sesame").stdout, b"1\n")
+            without = client("GET", "a")
+            self.assertEqual((without.returncode, without.stdout[:13]), (1, b"ERROR NOAUTH "))
+            wrong = client("GET", "a", BUTTERDB_PASSWORD="no")
+            self.assertEqual((wrong.returncode, wrong.stdout), (1, b""))
+            self.assertIn(b"the server refuses the password", wrong.stderr)
+            bench = run("butterdb-bench", "--port", server.port, "--password-file", path, "--clients", 2, "--ops", 100)
+            self.assertEqual(bench.returncode, 0, bench)
+            bench = run("butterdb-bench", "--port", server.port, "--clients", 2, "--ops", 100)
+            self.assertEqual(bench.returncode, 1, bench)
+
+    @unittest.skipUnless(shutil.which("redis-cli"), "redis-cli is not installed (tools/setup installs it)")
+    def test_redis_cli_says_it(self):
+        with Server(env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
+            done = subprocess.run(
+                ["redis-cli", "-p", str(server.port), "--pass", "sesame", "--no-auth-warning", "SET", "a", "1"],
+                capture_output=True, timeout=TIMEOUT)
+            self.assertEqual(done.stdout, b"OK\n")
+
+
+# Runs in a network namespace of its own, with an address of the machine that is no loopback one.
+class ProtectedMode(unittest.TestCase):
+    def test_in_a_namespace(self):
+        if INSIDE in os.environ:
+            self.skipTest("is inside")
+        if not can_have_a_namespace():
+            self.skipTest("no network namespaces here")
+        done = subprocess.run(
+            ["unshare", "--net", "sh", "-c",
+             "ip link set lo up && ip address add 10.9.8.7/8 dev lo && exec \"$0\" \"$@\"",
+             sys.executable, __file__, "ProtectedMode"],
+            env={**os.environ, INSIDE: "1"}, capture_output=True, timeout=TIMEOUT)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        self.assertIn(b"OK", done.stderr)
+        self.assertNotIn(b"skipped=3", done.stderr)
+
+    @unittest.skipUnless(INSIDE in os.environ, "runs in a namespace")
+    def test_others_are_told_why_they_are_not_served(self):
+        with Server("--bind", "0.0.0.0") as server:
+            with server.connect("10.9.8.7") as other:
+                reply = other.rest()
+                self.assertTrue(reply.startswith(DENIED), reply)
+                self.assertEqual(reply.count(b"\r\n"), 1)
+            with server.connect() as own:
+                self.assertEqual(own.ask(b"PUT a 1"), b"OK")
+            self.assertEqual(server.info("rejected_connections"), "1")
+
+    @unittest.skipUnless(INSIDE in os.environ, "runs in a namespace")
+    def test_others_are_served_where_it_was_chosen_or_a_password_is_set(self):
+        with Server("--bind", "0.0.0.0", "--protected-mode", "no") as server:
+            with server.connect("10.9.8.7") as other:
+                self.assertEqual(other.ask(b"PING"), b"+PONG\r")
+        with Server("--bind", "0.0.0.0", env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
+            with server.connect("10.9.8.7") as other:
+                self.assertEqual(other.ask(b"AUTH sesame"), b"OK")
+
+
+class UnixSocket(unittest.TestCase):
+    def test_it_is_never_reachable_for_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/butterdb.sock"
+            modes = set()
+            done = threading.Event()
+
+            def look():
+                while not done.is_set():
+                    try:
+                        modes.add(stat.S_IMODE(os.stat(path).st_mode))
+                    except FileNotFoundError:
+                        pass
+
+            watcher = threading.Thread(target=look)
+            watcher.start()
+            try:
+                for _ in range(20):
+                    with Server("--unix-socket", path, "--protected-mode", "yes"):
+                        sock = socket.socket(socket.AF_UNIX)
+                        sock.connect(path)
+                        sock.sendall(b"PING\n")
+                        self.assertEqual(sock.recv(100), b"+PONG\r\n")
+                        sock.close()
+            finally:
+                done.set()
+                watcher.join()
+            self.assertEqual(modes, {0o600})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""TLS: the same server over another stream; who may come in with which certificate."""
+
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import unittest
+from pathlib import Path
+
+from certificates import Authority
+from harness import TIMEOUT, Connection, Server, clean_environment, main, run
+
+
+class TlsServer(Server):
+    def __init__(self, certificate, key, *options, **more):
+        super().__init__("--tls-port", "0", "--tls-cert", certificate, "--tls-key", key, *options, **more)
+
+    def connect_tls(self, context, name="localhost"):
+        raw = socket.create_connection(("127.0.0.1", self.tls_port), TIMEOUT)
+        try:
+            return Connection(context.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False))
+        except BaseException:
+            raw.close()
+            raise
+
+
+class Tls(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+        cls.certificate, cls.key = cls.authority.sign("server")
+        cls.trusting = ssl.create_default_context(cafile=cls.authority.certificate)
+
+    def serve(self, *options, **more):
+        return TlsServer(self.certificate, self.key, *options, **more)
+
+    def test_both_dialects_and_pipelines(self):
+        with self.serve() as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.exchange(b"PUT name samarth\nGET name\nDEL name\nEXIT\n"), b"OK\nsamarth\nDELETED\n")
+            with server.connect_tls(self.trusting) as c:
+                c.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n" * 5000)
+                for _ in range(5000):
+                    self.assertEqual(c.line(), b"+OK\r")
+
+    def test_single_bytes_and_large_values(self):
+        with self.serve() as server, server.connect_tls(self.trusting) as c:
+            for byte in b"PUT a 1\n":
+                c.send(bytes([byte]))
+            self.assertEqual(c.line(), b"OK")
+            value = bytes(range(256)) * 40_000
+            c.send(b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%d\r\n%s\r\n" % (len(value), value))
+            self.assertEqual(c.line(), b"+OK\r")
+            c.send(b"*2\r\n$3\r\nGET\r\n$1\r\nb\r\n*1\r\n$4\r\nQUIT\r\n")
+            self.assertEqual(c.rest(), b"$%d\r\n%s\r\n+OK\r\n" % (len(value), value))
+
+    def test_the_same_store_without_tls(self):
+        with self.serve() as server, server.connect_tls(self.trusting) as c, server.connect() as plain:
+            self.assertEqual(c.ask(b"PUT a 1"), b"OK")
+            self.assertEqual(plain.ask(b"GET a"), b"1")
+            plain.send(b"WAITKEY b 0\n")
+            self.assertEqual(c.ask(b"PUT b 2"), b"OK")
+            self.assertEqual(plain.line(), b"2")
+            c.send(b"WAITKEY c 0\n")
+            self.assertEqual(plain.ask(b"PUT c 3"), b"OK")
+            self.assertEqual(c.line(), b"3")
+
+    def test_tls_alone(self):
+        with self.serve("--port", "off", port=None) as server:
+            self.assertIsNone(server.port)
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_versions(self):
+        with self.serve() as server:
+            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                context = ssl.create_default_context(cafile=self.authority.certificate)
+                context.minimum_version = context.maximum_version = version
+                with server.connect_tls(context) as c:
+                    self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+            old = ssl.create_default_context(cafile=self.authority.certificate)
+            old.set_ciphers("ALL:@SECLEVEL=0")
+            with self.subTest("TLS 1.1"):
+                try:
+                    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+                except ValueError:
+                    self.skipTest("this Python knows no TLS 1.1")
+                self.assertRaises((ssl.SSLError, OSError), server.connect_tls, old)
+
+    def test_no_renegotiation(self):
+        with self.serve() as server:
+            done = subprocess.run(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{server.tls_port}", "-tls1_2", "-CAfile",
+                 self.authority.certificate], input=b"R\n", capture_output=True, timeout=TIMEOUT)
+            self.assertIn(b"no renegotiation", done.stdout + done.stderr)
+
+    def test_client_certificates(self):
+        stranger = Authority()
+        with self.serve("--tls-ca", self.authority.certificate) as server:
+            own = ssl.create_default_context(cafile=self.authority.certificate)
+            own.load_cert_chain(*self.authority.sign("client"))
+            with server.connect_tls(own) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+            foreign = ssl.create_default_context(cafile=self.authority.certificate)
+            foreign.load_cert_chain(*stranger.sign("client"))
+            for context in (self.trusting, foreign):
+                with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
+                    with server.connect_tls(context) as c:
+                        c.ask(b"PUT a 1")
+            with server.connect() as plain:
+                self.assertEqual(plain.ask(b"DBSIZE"), b"0")
+            self.assertEqual(server.info("tls_handshakes_failed"), "2")
+            self.assertEqual(server.stderr().count("a TLS handshake failed: "), 1)
+
+    def test_what_is_no_handshake_is_closed(self):
+        with self.serve() as server:
+            for nonsense in (b"PING\n", b"*1\r\n$4\r\nPING\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff", b"\0" * 1000):
+                with socket.create_connection(("127.0.0.1", server.tls_port), TIMEOUT) as raw:
+                    raw.settimeout(TIMEOUT)
+                    raw.sendall(nonsense)
+                    raw.shutdown(socket.SHUT_WR)
+                    try:
+                        while raw.recv(1000):
+                            pass
+                    except ConnectionResetError:
+                        pass
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_a_handshake_that_never_ends_is_closed_and_holds_no_drain(self):
+        with self.serve("--request-timeout", "1") as server:
+            with socket.create_connection(("127.0.0.1", server.tls_port), TIMEOUT) as raw:
+                raw.settimeout(TIMEOUT)
+                self.assertEqual(raw.recv(100), b"")
+        with self.serve() as server:
+            with socket.create_connection(("127.0.0.1", server.tls_port), TIMEOUT) as raw:
+                raw.sendall(b"\x16\x03\x01")
+                while server.info("connected_clients") != "2":
+                    pass
+                self.assertEqual(server.stop(), 0)
+                self.assertNotIn("cutting", server.stderr())
+
+    def test_the_end_is_said_by_both(self):
+        with self.serve() as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                c.sock.unwrap().close()  # raises when the server says nothing
+            with server.connect_tls(self.trusting) as idle:
+                self.assertEqual(idle.ask(b"PING"), b"+PONG\r")
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(idle.rest(), b"")
+            self.assertNotIn("warning", server.stderr())
+
+    def test_who_leaves_without_a_word_is_no_failure(self):
+        with self.serve() as server:
+            with server.connect_tls(self.trusting) as c:
+                c.send(b"WAITKEY a 60000\n")
+                raw = socket.socket(fileno=socket.dup(c.sock.fileno()))
+                while server.info("blocked_clients") == "0":
+                    pass
+                raw.shutdown(socket.SHUT_WR)
+                self.assertEqual(c.line(), b"NOT_FOUND")
+                raw.close()
+            while server.info("connected_clients") != "1":
+                pass
+            self.assertNotIn("warning", server.stderr())
+
+    def test_who_sends_on_reads_why_it_was_closed(self):
+        with self.serve() as server, server.connect_tls(self.trusting) as c, server.connect() as other:
+            c.send(b"*x\r\n")
+            raw = socket.socket(fileno=socket.dup(c.sock.fileno()))
+            for _ in range(20):
+                raw.sendall(b"x" * 1000)  # raises once the server has reset the connection
+                self.assertEqual(other.ask(b"PING"), b"+PONG\r")
+            raw.close()
+            self.assertTrue(c.line().startswith(b"-ERR Protocol error"))
+            self.assertEqual(c.rest(), b"")
+
+    def test_drain_answers_what_was_received(self):
+        with self.serve() as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                server.process.send_signal(signal.SIGSTOP)
+                c.send(b"PUT a 1\n" * 1000)
+                server.process.send_signal(signal.SIGTERM)
+                server.process.send_signal(signal.SIGCONT)
+                self.assertEqual(c.rest(), b"OK\n" * 1000)
+            self.assertEqual(server.wait(), 0)
+
+    def test_password_under_tls_and_narrow_limits(self):
+        with self.serve(env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"GET a"), b"ERROR NOAUTH Authentication required.")
+                self.assertEqual(c.ask(b"AUTH sesame"), b"OK")
+            with server.connect_tls(self.trusting) as c:
+                c.send(b"*2\r\n$4\r\nECHO\r\n$100000\r\n")
+                self.assertEqual(c.rest(), b"-ERR Protocol error: unauthenticated bulk length\r\n")
+
+    def test_our_programs(self):
+        with self.serve() as server:
+            def client(*arguments):
+                return run("butterdb-client", "--port", server.tls_port, *arguments)
+            ca = ["--tls-ca", self.authority.certificate]
+            self.assertEqual(client(*ca, "PUT", "a", "1").stdout, b"OK\n")
+            self.assertEqual(client("--tls-insecure", "GET", "a").stdout, b"1\n")
+            unknown = client("--tls", "GET", "a")
+            self.assertEqual((unknown.returncode, unknown.stdout), (1, b""))
+            self.assertIn(b"certificate verify failed", unknown.stderr)
+            misnamed = client(*ca, "--host", "127.0.0.2", "GET", "a")
+            self.assertEqual(misnamed.returncode, 1)
+            bench = run("butterdb-bench", "--port", server.tls_port, *ca, "--clients", 4, "--pipeline", 16, "--ops", 2000)
+            self.assertEqual(bench.returncode, 0, bench)
+            self.assertIn(b"Wrong Replies: 0", bench.stdout)
+
+    @unittest.skipUnless(shutil.which("redis-cli"), "redis-cli is not installed (tools/setup installs it)")
+    def test_redis_cli(self):
+        with self.serve() as server:
+            done = subprocess.run(
+                ["redis-cli", "-h", "localhost", "-p", str(server.tls_port), "--tls", "--cacert", self.authority.certificate,
+                 "SET", "a", "1"], capture_output=True, timeout=TIMEOUT)
+            self.assertEqual(done.stdout, b"OK\n", done)
+
+    def test_wrong_options(self):
+        other, _ = self.authority.sign("other")
+        for status, options in (
+                (2, ["--tls-port", "0"]), (2, ["--tls-cert", self.certificate]), (2, ["--port", "off"]),
+                (2, ["--tls-port", "x", "--tls-cert", self.certificate, "--tls-key", self.key]),
+                (1, ["--tls-port", "0", "--tls-cert", "/nonexistent", "--tls-key", self.key]),
+                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", "/nonexistent"]),
+                (1, ["--tls-port", "0", "--tls-cert", other, "--tls-key", self.key]),
+                (1, ["--tls-port", "0", "--tls-cert", self.key, "--tls-key", self.key]),
+                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-ca", self.key])):
+            with self.subTest(options):
+                done = run("butterdb", *(options if "--port" in options else ["--port", "0", *options]))
+                self.assertEqual((done.returncode, done.stdout, done.stderr.count(b"\n")), (status, b"", 1), done)
+
+
+if __name__ == "__main__":
+    main()

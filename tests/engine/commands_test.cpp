@@ -1,0 +1,112 @@
+#include "support/catch.hpp"
+#include "support/talk.hpp"
+#include <butterdb/conversation/conversation.hpp>
+#include <butterdb/protocol/verbs.hpp>
+
+#include <string>
+
+using namespace butterdb;
+
+namespace {
+
+// One client, whose requests are lines.
+class client {
+public:
+    explicit client(test::fixture& f) : fixture_(f) {}
+
+    std::string say(const std::string& line) {
+        test::append(talk_, line + "\n");
+        return test::take_turns(talk_, fixture_.now);
+    }
+    conversation& talk() { return talk_; }
+
+private:
+    test::fixture& fixture_;
+    conversation talk_{fixture_.run, fixture_.lim};
+};
+
+}  // namespace
+
+TEST_CASE("commands about connections") {
+    test::fixture f;
+    client first(f);
+    client second(f);
+    second.talk().who().address = [] { return std::string("10.0.0.2:5000"); };
+    bool cut = false;
+    second.talk().who().cut = [&] { cut = true; };
+
+    CHECK(first.say("CLIENT ID") == "1\n");
+    CHECK(second.say("CLIENT ID") == "2\n");
+    CHECK(first.say("CLIENT SETNAME worker") == "OK\n");
+    CHECK(first.say("CLIENT GETNAME") == "worker\n");
+    CHECK(first.say("CLIENT SETNAME \"two words\"").starts_with("ERROR ERR Client names cannot"));
+    CHECK(first.say("HELLO 2 SETNAME \"two words\"").starts_with("ERROR ERR Client names cannot"));
+    CHECK(first.say("CLIENT INFO").starts_with("LIST 1\nid=1 addr= name=worker "));
+    CHECK(first.say("CLIENT LIST ADDR 10.0.0.2:5000").starts_with("LIST 1\nid=2 addr=10.0.0.2"));
+    CHECK(first.say("CLIENT LIST ID 1 2").starts_with("LIST 2\n"));
+    CHECK(first.say("CLIENT LIST TYPE master").starts_with("ERROR ERR syntax error"));
+    CHECK(first.say("CLIENT SETINFO lib-name me") == "OK\n");
+    CHECK(first.say("CLIENT SETINFO nonsense me").starts_with("ERROR ERR Unrecognized option"));
+    CHECK(first.say("CLIENT NO-EVICT on") == "OK\n");
+    CHECK(first.talk().who().exempt);
+    CHECK(first.say("CLIENT NO-EVICT off") == "OK\n");
+    CHECK_FALSE(first.talk().who().exempt);
+    CHECK(first.say("CLIENT NO-EVICT maybe") == "ERROR ERR syntax error\n");
+    CHECK(first.say("CLIENT KILL 10.0.0.3:5000") == "ERROR ERR No such client\n");
+    CHECK(first.say("CLIENT KILL ADDR 10.0.0.2:5000") == "1\n");
+    CHECK(cut);
+    CHECK_FALSE(second.talk().open());
+    CHECK(first.say("AUTH a b c").starts_with("INVALID syntax error"));
+    CHECK(first.say("SELECT 0") == "OK\n");
+    CHECK(first.say("SELECT 1") == "INVALID DB index is out of range\n");
+    CHECK(first.say("PING hello") == "hello\n");
+    CHECK(first.say("CLIENT KILL TYPE normal SKIPME no") == "1\n");
+    CHECK_FALSE(first.talk().open());
+}
+
+TEST_CASE("commands about the server") {
+    test::fixture f;
+    client c(f);
+    const auto count = std::to_string(verbs().size());
+    CHECK(c.say("COMMAND COUNT") == count + "\n");
+    CHECK(c.say("COMMAND LIST").starts_with("LIST " + count + "\nput\nset\nget\n"));
+    CHECK(c.say("FUNCTION FLUSH") == "OK\n");
+    CHECK(c.say("FUNCTION LOAD").starts_with("INVALID unknown subcommand"));
+    CHECK(c.say("MEMORY USAGE k") == "NOT_FOUND\n");
+    CHECK(c.say("MEMORY USAGE k SAMPLES").starts_with("INVALID syntax error"));
+    CHECK(c.say("MEMORY USAGE").starts_with("INVALID wrong number of arguments"));
+    c.say("PUT k v");
+    CHECK(c.say("MEMORY USAGE k SAMPLES 0") == "8\n");
+    CHECK(f.run.count.commands_processed > 5);
+    CHECK(c.say("CONFIG RESETSTAT") == "OK\n");
+    CHECK(f.run.count.commands_processed == 0);
+    CHECK(c.say("CONFIG GET port") == "LIST 2\nport\n0\n");
+    CHECK(c.say("INFO commandstats").starts_with("LIST "));
+}
+
+TEST_CASE("commands about values and deadlines that have rare forms") {
+    test::fixture f;
+    f.now = time_point(std::chrono::seconds(1000));
+    client c(f);
+    CHECK(c.say("PSETEX k 1500 v") == "OK\n");
+    CHECK(c.say("PEXPIRETIME k") == "1001500\n");
+    CHECK(c.say("COPY k j DB 1").starts_with("INVALID DB index is out of range"));
+    CHECK(c.say("COPY k j DB 0 REPLACE") == "1\n");
+    CHECK(c.say("SCAN 0 TYPE string").starts_with("LIST 2\n0\nLIST 2\n"));
+    CHECK(c.say("SCAN 0 TYPE list") == "LIST 2\n0\nLIST 0\n");
+    CHECK(c.say("PUT k '' IFEQ v") == "OK\n");
+    CHECK(c.say("PUT k x IFEQ v") == "NOT_STORED\n");
+    CHECK(c.say("ECHO a'b c'\"d\"").starts_with("INVALID Protocol error: unbalanced quotes"));
+}
+
+TEST_CASE("an MSET at the ceiling keeps the pairs before the one that is refused") {
+    test::fixture f;
+    store small(*std::pmr::new_delete_resource(), {420 * KiB, 1});
+    engine run(small, f.lim);
+    conversation talk(run, f.lim);
+    test::append(talk, "MSET a 1 b " + std::string(60'000, 'x') + " c 3\nMGET a b c\n");
+    CHECK(
+        test::take_turns(talk, f.now) ==
+        "ERROR OOM command not allowed when used memory > 'maxmemory'.\n"
+        "LIST 3\n1\nNOT_FOUND\nNOT_FOUND\n");
+}

@@ -1,0 +1,55 @@
+#include "support/catch.hpp"
+#include "support/talk.hpp"
+#include <butterdb/conversation/conversation.hpp>
+
+#include <chrono>
+#include <string>
+
+using namespace butterdb;
+
+TEST_CASE("CONFIG shows and changes settings under their own names and Redis's") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    const auto say = [&](const std::string& line) {
+        test::append(talk, line + "\n");
+        return test::take_turns(talk, f.now);
+    };
+    CHECK(say("CONFIG GET max-value") == "LIST 2\nmax-value\n67108864\n");
+    CHECK(say("CONFIG SET max-value 4 MAX-KEY 3") == "OK\n");
+    CHECK(
+        say("CONFIG GET max-value proto-max-bulk-len") ==
+        "LIST 4\nmax-value\n4\nproto-max-bulk-len\n4\n");
+    CHECK(
+        say("PUT a 12345") ==
+        "ERROR ERR value of 5 bytes is over the limit of 4 bytes (--max-value)\n");
+    CHECK(say("CONFIG SET maxmemory 64mb timeout 7 eviction clock") == "OK\n");
+    CHECK(f.db.ceiling() == 64 * MiB);
+    CHECK(f.db.evicts());
+    CHECK(f.lim.idle_timeout == std::chrono::seconds(7));
+    CHECK(say("CONFIG GET maxmemory-policy") == "LIST 2\nmaxmemory-policy\nclock\n");
+    CHECK(say("CONFIG SET maxmemory-policy noeviction") == "OK\n");
+    CHECK_FALSE(f.db.evicts());
+    CHECK(say("CONFIG GET databases") == "LIST 2\ndatabases\n1\n");
+}
+
+TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
+    test::fixture f;
+    f.lim.clients_possible = 20'000;
+    conversation talk(f.run, f.lim);
+    const auto before = f.lim.value_bytes_max;
+    const auto [words, reason] = GENERATE(table<std::string, std::string>({
+        {"nonsense 1", "Unknown option or number of arguments for CONFIG SET - 'nonsense'"},
+        {"max-key 0", "'max-key') - max-key is a size from 1 to 512MiB, not '0'"},
+        {"maxclients 20001", "the limit of open files allows 20000"},
+        {"tcp-keepalive 1", "can't set immutable config: it is an option of the start"},
+        {"port 1", "'port') - can't set immutable config"},
+        {"maxmemory-policy allkeys-lru", "'eviction') - it is one of none, clock, noeviction"},
+        {"bind 0.0.0.0", "Unknown option"},
+        {"max-key", "wrong number of arguments for 'config|set' command"},
+    }));
+    test::append(talk, "CONFIG SET max-value 1 " + words + "\n");
+    const auto reply = test::take_turns(talk, f.now);
+    CAPTURE(reply);
+    CHECK(reply.find(reason) != reply.npos);
+    CHECK(f.lim.value_bytes_max == before);
+}
