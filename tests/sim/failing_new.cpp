@@ -1,0 +1,69 @@
+// Replaces the global operator new of its executable.
+
+#include "sim/failing_new.hpp"
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace butterdb::test::sim {
+
+namespace {
+
+// Coroutines' frames are larger. What Asio allocates to begin one is smaller, and when that fails
+// inside co_spawn, the process ends (Asio 1.22).
+constexpr std::size_t smallest_frame = 192;
+
+bool armed = false;
+unsigned left = 0;
+bool failed = false;
+
+void* allocate(std::size_t bytes) {
+    if (armed && bytes >= smallest_frame && left-- == 0) {
+        armed = false;
+        failed = true;
+        throw std::bad_alloc();
+    }
+    void* const block = std::malloc(bytes == 0 ? 1 : bytes);
+    if (block == nullptr) {
+        throw std::bad_alloc();
+    }
+    return block;
+}
+
+}  // namespace
+
+void fail_frame_after(unsigned before) {
+    armed = true;
+    left = before;
+}
+
+void allow_frames() {
+    armed = false;
+}
+
+bool take_frame_failure() {
+    return std::exchange(failed, false);
+}
+
+}  // namespace butterdb::test::sim
+
+void* operator new(std::size_t bytes) {
+    return butterdb::test::sim::allocate(bytes);
+}
+void* operator new[](std::size_t bytes) {
+    return butterdb::test::sim::allocate(bytes);
+}
+void operator delete(void* block) noexcept {
+    std::free(block);
+}
+void operator delete[](void* block) noexcept {
+    std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+    std::free(block);
+}
+void operator delete[](void* block, std::size_t) noexcept {
+    std::free(block);
+}
