@@ -65,47 +65,45 @@ struct short_header {
     const char* at;
     const char* end;
 
-    // A number from 1 on in few digits, and its CR LF.
-    std::size_t number() noexcept {
+    // `kind`, a number from 1 on in few digits, CR LF. Something always follows them.
+    std::size_t number(char kind) noexcept {
         constexpr std::size_t few = 100'000'000;
-        constexpr std::ptrdiff_t shortest_header_and_more = 4;
-        if (end - at < shortest_header_and_more) {
+        constexpr std::ptrdiff_t shortest_and_more = 5;
+        if (end - at < shortest_and_more || *at != kind) {
             return 0;
         }
-        std::size_t sum = digit_at(at);
+        std::size_t sum = digit_at(at + 1);
         if (sum == 0 || sum > 9) {
             return 0;
         }
-        ++at;
+        at += 2;
         for (auto digit = digit_at(at); digit <= 9; digit = digit_at(at)) {
             sum = sum * 10 + digit;
-            if (++at == end || sum >= few) {
+            if (end - ++at < 2 || sum >= few) {
                 return 0;
             }
         }
         return skip_line_end() ? sum : 0;
     }
 
-    static unsigned digit_at(const char* where) noexcept {
-        return static_cast<unsigned char>(*where) - unsigned{'0'};
-    }
-
-    bool skip(char c) noexcept { return at != end && *at++ == c; }
-
-    bool skip_line_end() noexcept {
-        if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
-            return false;
-        }
-        at += 2;
-        return true;
-    }
-
     bool skip_bulk(std::size_t bytes) noexcept {
-        if (static_cast<std::size_t>(end - at) < bytes) {
+        if (static_cast<std::size_t>(end - at) < bytes + 2) {
             return false;
         }
         at += bytes;
         return skip_line_end();
+    }
+
+private:
+    static unsigned digit_at(const char* where) noexcept {
+        return static_cast<unsigned char>(*where) - unsigned{'0'};
+    }
+
+    // Two bytes are there.
+    bool skip_line_end() noexcept {
+        const bool found = at[0] == '\r' && at[1] == '\n';
+        at += 2;
+        return found;
     }
 };
 
@@ -209,10 +207,14 @@ std::size_t frame_reader::look_ahead(
     if (checked_ > 0 || skipping_ || strict_) {
         return 0;
     }
+    const whole_bounds bounds{
+        std::min<std::uint64_t>(limits_->arguments_max, whole_arguments_max),
+        limits_->argument_bytes_max(),
+        limits_->request_bytes_max()};
     std::size_t count = 0;
     while (count < found.size() && !input.empty()) {
         const auto before = arguments.size();
-        const auto size = take_whole(input, arguments);
+        const auto size = take_whole(input, bounds, arguments);
         if (size == 0) {
             arguments.resize(before);
             break;
@@ -225,23 +227,16 @@ std::size_t frame_reader::look_ahead(
 
 // One pass over the headers; 0 leaves it to the careful way below, which knows what is wrong or
 // missing. Nothing is remembered, so that one may look as often as one likes.
-std::size_t frame_reader::take_whole(std::string_view input, argument_list& arguments) const {
+std::size_t frame_reader::take_whole(
+    std::string_view input, const whole_bounds& bounds, argument_list& arguments) {
     short_header read{input.data(), input.data() + input.size()};
-    if (!read.skip('*')) {
+    const auto count = read.number('*');
+    if (count == 0 || count > bounds.arguments) {
         return 0;
     }
-    const auto count = read.number();
-    if (count == 0 ||
-        count > std::min<std::uint64_t>(limits_->arguments_max, whole_arguments_max)) {
-        return 0;
-    }
-    const auto bytes_max = limits_->argument_bytes_max();
     for (auto left = count; left > 0; --left) {
-        if (!read.skip('$')) {
-            return 0;
-        }
-        const auto bytes = read.number();
-        if (bytes == 0 || bytes > bytes_max) {
+        const auto bytes = read.number('$');
+        if (bytes == 0 || bytes > bounds.argument_bytes) {
             return 0;
         }
         const char* const argument = read.at;
@@ -251,7 +246,7 @@ std::size_t frame_reader::take_whole(std::string_view input, argument_list& argu
         arguments.emplace_back(argument, bytes);
     }
     const auto size = static_cast<std::size_t>(read.at - input.data());
-    return size <= limits_->request_bytes_max() ? size : 0;
+    return size <= bounds.request_bytes ? size : 0;
 }
 
 frame frame_reader::next_array(std::string_view input, argument_list& arguments) {

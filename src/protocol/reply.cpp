@@ -20,7 +20,12 @@ constexpr std::size_t number_line_bytes_max = 24;
 template <typename Integer>
 char* write_number_line(char* to, char kind, Integer number) noexcept {
     *to++ = kind;
-    to = std::to_chars(to, to + number_line_bytes_max, number).ptr;
+    if (number >= 10 && number < 100) {  // as most lengths are
+        *to++ = static_cast<char>('0' + number / 10);
+        *to++ = static_cast<char>('0' + number % 10);
+    } else {
+        to = std::to_chars(to, to + number_line_bytes_max, number).ptr;
+    }
     *to++ = '\r';
     *to++ = '\n';
     return to;

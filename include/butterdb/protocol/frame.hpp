@@ -82,7 +82,14 @@ public:
 private:
     frame next_line(std::span<char> input, argument_list& arguments);
     frame read_line(std::span<char> line, std::size_t size, argument_list& arguments);
-    std::size_t take_whole(std::string_view input, argument_list& arguments) const;
+    // What a whole array may have; the limits may change between two looks.
+    struct whole_bounds {
+        std::uint64_t arguments;
+        std::uint64_t argument_bytes;
+        std::uint64_t request_bytes;
+    };
+    static std::size_t take_whole(
+        std::string_view input, const whole_bounds& bounds, argument_list& arguments);
     frame next_array(std::string_view input, argument_list& arguments);
     frame begin_array(std::string_view input);
     frame next_bulk(std::string_view input, std::string_view& argument);
