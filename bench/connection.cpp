@@ -2,7 +2,7 @@
 
 namespace butterdb::bench {
 
-awaitable<asio::error_code> connection::connect(server_access& to) {
+task<asio::error_code> connection::connect(server_access& to) {
     auto ec = co_await client_stream::connect(to);
     if (!ec && !to.where().password.empty()) {
         ec = co_await say_password(to.where().password);
@@ -10,7 +10,7 @@ awaitable<asio::error_code> connection::connect(server_access& to) {
     co_return ec;
 }
 
-awaitable<asio::error_code> connection::say_password(const std::string& password) {
+task<asio::error_code> connection::say_password(const std::string& password) {
     const std::string_view words[] = {"AUTH", password};
     append_command(spoken_, words, requests());
     expect_reply();

@@ -14,14 +14,14 @@ public:
         : client_stream(io, timeouts, timeout), spoken_(spoken), replies_(spoken) {}
 
     /// Connects, and says the password; access_denied for a wrong one.
-    awaitable<asio::error_code> connect(server_access& to);
+    task<asio::error_code> connect(server_access& to);
 
     /// The first reply that has come and was not dropped, once it is complete. Throws reply_error.
     std::optional<reply> first_reply() { return replies_.first(input().view()); }
     void drop(const reply& done) { input().consume(done.bytes); }
 
 private:
-    awaitable<asio::error_code> say_password(const std::string& password);
+    task<asio::error_code> say_password(const std::string& password);
 
     dialect spoken_;
     reply_splitter replies_;

@@ -1,6 +1,5 @@
 #include "load.hpp"
 
-#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
 #include <algorithm>
@@ -160,7 +159,7 @@ public:
             for (auto& each : clients_) {
                 spawn(all_.test.open_loop() ? pace(*each) : drive(*each));
             }
-            asio::co_spawn(io_, tick(), [](const std::exception_ptr&) {});
+            butterdb::spawn(tick(), [](const std::exception_ptr&) {});
             run_to_end();
         } catch (...) {
             all_.keep(std::current_exception());
@@ -201,9 +200,9 @@ private:
         bool sent_all = false;
     };
 
-    void spawn(awaitable<> task) {
+    void spawn(task<> work) {
         ++tasks_;
-        asio::co_spawn(io_, std::move(task), [this](const std::exception_ptr& why) {
+        butterdb::spawn(std::move(work), [this](const std::exception_ptr& why) {
             all_.keep(why);
             if (why) {
                 close_all();
@@ -239,7 +238,7 @@ private:
         return !all_.failure;
     }
 
-    awaitable<> connect(load_client& who) {
+    task<> connect(load_client& who) {
         const auto ec = co_await who.connection.connect(all_.access);
         if (ec) {
             throw std::runtime_error(
@@ -249,7 +248,7 @@ private:
     }
 
     // The closed loop.
-    awaitable<> drive(load_client& who) {
+    task<> drive(load_client& who) {
         while (wants_more(who)) {
             auto batch = std::uint64_t{all_.test.pipeline};
             const auto now = steady::now();
@@ -288,13 +287,12 @@ private:
     // Sends what is queued and takes the replies in; each latency counts from the common send. A
     // batch that may not fit into the kernel is sent while its first replies come in: a server that
     // waits for its replies to be read takes no more requests.
-    awaitable<asio::error_code> exchange(load_client& who, std::uint64_t due, due_reply sent) {
+    task<asio::error_code> exchange(load_client& who, std::uint64_t due, due_reply sent) {
         who.connection.expect_reply();
         asio::error_code ec;
         if (who.connection.requests().size() > send_first_bytes_max) {
             who.sending = true;
-            asio::co_spawn(
-                io_, send(who), [&who](const std::exception_ptr&) { who.sending = false; });
+            butterdb::spawn(send(who), [&who](const std::exception_ptr&) { who.sending = false; });
         } else {
             ec = co_await who.connection.send();
         }
@@ -313,16 +311,16 @@ private:
             who.connection.close();
         }
         while (who.sending) {  // all is sent, but its coroutine has not heard of it yet
-            co_await asio::post(use_awaitable);
+            co_await others_turn(io_.get_executor());
         }
         co_return ec;
     }
 
     // A failure is seen by the receiving side, too.
-    static awaitable<> send(load_client& who) { co_await who.connection.send(); }
+    static task<> send(load_client& who) { co_await who.connection.send(); }
 
     // The open loop: sends when it is time, whatever has become of the requests before.
-    awaitable<> pace(load_client& who) {
+    task<> pace(load_client& who) {
         spawn(collect(who));
         const auto warm_up = std::chrono::duration_cast<steady::duration>(all_.test.warm_up);
         auto next = all_.start - warm_up + first_distance(who);
@@ -363,7 +361,7 @@ private:
         }
     }
 
-    awaitable<> collect(load_client& who) {
+    task<> collect(load_client& who) {
         asio::error_code ec;
         while (!ec && !(who.sent_all && who.due.empty())) {
             ec = co_await who.connection.receive();
@@ -458,7 +456,7 @@ private:
     }
 
     // Ends an interval when it is time.
-    awaitable<> tick() {
+    task<> tick() {
         auto next = all_.start;
         while (tasks_ > 0) {
             tick_timer_.expires_at(next);

@@ -41,7 +41,7 @@ bool report_regressions(const options& asked, const findings& found) {
 }
 
 int run(const options& asked, std::string command_line) {
-    report out(asked.output, asked.what == task::scale);
+    report out(asked.output, asked.what == mode::scale);
     auto found = carry_out(asked, out);
     out.end();
     found.command_line = std::move(command_line);
@@ -53,7 +53,7 @@ int run(const options& asked, std::string command_line) {
     }
     // Search goes on until the server gives way; what is wrong is wrong there, too.
     const bool failed = std::ranges::any_of(found.results, [&](const auto& each) {
-        return asked.what == task::search ? each.measured.has_wrong() : each.measured.failed();
+        return asked.what == mode::search ? each.measured.has_wrong() : each.measured.failed();
     });
     const bool worse = report_regressions(asked, found);
     return failed || worse ? EXIT_FAILURE : EXIT_SUCCESS;

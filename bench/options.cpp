@@ -233,16 +233,16 @@ void check_keys(const workload& work, std::size_t clients) {
     }
 }
 
-std::vector<std::size_t> default_clients(task what) {
+std::vector<std::size_t> default_clients(mode what) {
     switch (what) {
-        case task::suite:
+        case mode::suite:
             return {1, 2, 4, 8, 16, 32};
-        case task::run:
+        case mode::run:
             return {8};
-        case task::scale:
+        case mode::scale:
             return {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000};
-        case task::search:
-        case task::compare:
+        case mode::search:
+        case mode::compare:
             return {50};
     }
     return {};
@@ -342,16 +342,16 @@ void add_workload(CLI::App& app, options& asked, raw_options& raw) {
 }
 
 void add_tasks(CLI::App& app, options& asked, raw_options& raw) {
-    const auto add = [&](const char* name, const char* help, task what) {
+    const auto add = [&](const char* name, const char* help, mode what) {
         auto* const sub = app.add_subcommand(name, help)->fallthrough();
         sub->callback([&asked, what] { asked.what = what; });
         return sub;
     };
-    add("scale", "One test for each number of --clients (default: 1 to 1000)", task::scale);
-    add("search", "The highest --rate that holds an objective", task::search)
+    add("scale", "One test for each number of --clients (default: 1 to 1000)", mode::scale);
+    add("search", "The highest --rate that holds an objective", mode::search)
         ->add_option("--slo", raw.goal, "A percentile and its bound: p99<1ms, max<10ms")
         ->required();
-    add("compare", "Drives servers in turns, --rounds times (default: 5)", task::compare)
+    add("compare", "Drives servers in turns, --rounds times (default: 5)", mode::compare)
         ->add_option(
             "servers",
             asked.servers,
@@ -368,10 +368,10 @@ bool writes_many_keys(const workload& work) {
     });
 }
 
-// What a task would have to ignore is refused.
+// What a mode would have to ignore is refused.
 void check_task(const options& asked) {
-    const bool is_search = asked.what == task::search;
-    const bool is_compare = asked.what == task::compare;
+    const bool is_search = asked.what == mode::search;
+    const bool is_compare = asked.what == mode::compare;
     if ((is_search || is_compare) && asked.clients.size() > 1) {
         refuse("--clients", "is one number, in search and compare");
     }
@@ -416,16 +416,16 @@ void finish(options& asked, const raw_options& raw) {
     test.spaced = spacings.at(raw.spacing_name);
     asked.output = formats.at(raw.format_name);
     finish_workload(asked, raw);
-    if (asked.what == task::suite && !asked.clients.empty()) {
-        asked.what = task::run;
+    if (asked.what == mode::suite && !asked.clients.empty()) {
+        asked.what = mode::run;
     }
-    if (asked.what == task::suite && (test.open_loop() || !raw.commands.empty())) {
-        asked.what = task::run;
+    if (asked.what == mode::suite && (test.open_loop() || !raw.commands.empty())) {
+        asked.what = mode::run;
     }
-    if (asked.what == task::search) {
+    if (asked.what == mode::search) {
         asked.goal = read_goal(raw.goal);
     }
-    if (asked.what == task::compare && test.work.keys == 0) {
+    if (asked.what == mode::compare && test.work.keys == 0) {
         test.work.keys = std::min(compare_keys, keys_possible(test.work.key_bytes));
     }
     check_task(asked);

@@ -19,7 +19,7 @@ struct objective {
     std::chrono::nanoseconds bound{0};
 };
 
-enum class task : std::uint8_t {
+enum class mode : std::uint8_t {
     suite,    ///< the seed's two tests
     run,      ///< one test for each number of clients
     scale,    ///< the same, as a curve
@@ -28,7 +28,7 @@ enum class task : std::uint8_t {
 };
 
 struct options {
-    task what = task::suite;
+    mode what = mode::suite;
     target server;
     bool spawn = false;
     std::optional<int> server_cpu;  ///< of servers that this tool starts
@@ -39,12 +39,12 @@ struct options {
     double tolerance = 0.05;           ///< of --baseline
     load test;                         ///< but for its clients
     std::vector<std::size_t> clients;  ///< one at least
-    std::uint64_t operations = 0;      ///< 0: as many as the task has by default
+    std::uint64_t operations = 0;      ///< 0: as many as the mode has by default
     bool preload = false;
     bool dialect_given = false;
     objective goal;                    ///< of search
     std::vector<std::string> servers;  ///< of compare
-    std::optional<unsigned> rounds;    ///< nothing: as many as the task has by default
+    std::optional<unsigned> rounds;    ///< nothing: as many as the mode has by default
 };
 
 /// Reads the command line. Throws CLI::ParseError, also to show help; `help` becomes its text.

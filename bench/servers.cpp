@@ -4,7 +4,6 @@
 #include "process.hpp"
 #include <butterdb/base/number.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/ip/tcp.hpp>
 
@@ -65,7 +64,7 @@ bool is_answered(connection& server, dialect spoken) {
 }
 
 // INFO's `process_id:` of Redis and its kin, or `STAT pid ` of memcached's stats.
-awaitable<> ask_process_id(
+task<> ask_process_id(
     connection& server, server_access& to, dialect spoken, std::optional<std::int64_t>& found) {
     const bool is_memcache = spoken == dialect::memcache;
     const std::string_view words[] = {is_memcache ? "stats" : "INFO"};
@@ -264,11 +263,10 @@ std::optional<std::int64_t> local_process_of(
     connection server(io, timeouts, timeout, spoken);
     std::optional<std::int64_t> found;
     std::exception_ptr failure;
-    asio::co_spawn(
-        io, ask_process_id(server, access, spoken, found), [&](const std::exception_ptr& why) {
-            failure = why;
-            timeouts.stop();
-        });
+    spawn(ask_process_id(server, access, spoken, found), [&](const std::exception_ptr& why) {
+        failure = why;
+        timeouts.stop();
+    });
     io.run();
     if (failure) {
         std::rethrow_exception(failure);

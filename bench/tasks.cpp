@@ -148,7 +148,7 @@ public:
     job(const options& asked, report& out) : asked_(asked), out_(out) {}
 
     findings carry_out() {
-        if (asked_.what == task::compare) {
+        if (asked_.what == mode::compare) {
             compare();
             return std::move(found_);
         }
@@ -157,23 +157,23 @@ public:
             preload(server.get(), asked_.test);
         }
         switch (asked_.what) {
-            case task::suite:
+            case mode::suite:
                 run_suite(server);
                 break;
-            case task::run:
+            case mode::run:
                 for (const auto clients : asked_.clients) {
                     const auto test = with(asked_, clients, suite_baseline_operations);
                     add(server, test, title_of("Run", test));
                 }
                 break;
-            case task::scale:
+            case mode::scale:
                 found_.is_scaling = true;
                 scale(server);
                 break;
-            case task::search:
+            case mode::search:
                 search(server);
                 break;
-            case task::compare:
+            case mode::compare:
                 break;
         }
         return std::move(found_);

@@ -29,9 +29,4 @@ if(Asio_FOUND AND NOT TARGET asio::asio)
     # Without the last one, two orders of includes give two allocators (Asio 1.22).
     target_compile_definitions(
         asio::asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_DISABLE_STD_ALIGNED_ALLOC)
-    if(Asio_VERSION VERSION_LESS 1.26)
-        # clang is not recognised as knowing coroutines before.
-        target_compile_definitions(
-            asio::asio INTERFACE $<$<CXX_COMPILER_ID:Clang,AppleClang>:ASIO_HAS_CO_AWAIT=1>)
-    endif()
 endif()

@@ -65,8 +65,7 @@ std::size_t conversation::receive(time_point now, std::size_t requests_max) {
     return requests;
 }
 
-bool conversation::make_input_room(std::size_t read_bytes_max) noexcept {
-    constexpr std::size_t read_bytes_min = 512;
+bool conversation::grow_input(std::size_t read_bytes_max) noexcept {
     const auto size = input_.size();
     try {
         if (input_.capacity() - size < read_bytes_min) {

@@ -46,7 +46,7 @@ server_access::server_access(const server_address& where)
 client_stream::client_stream(asio::io_context& io, sweeper& timeouts, steady::duration timeout)
     : socket_(io), timeout_(timeout), watch_(timeouts, socket_) {}
 
-awaitable<asio::error_code> client_stream::connect(server_access& to) {
+task<asio::error_code> client_stream::connect(server_access& to) {
     asio::error_code ec = asio::error::host_not_found;
     for (const auto& endpoint : to.endpoints()) {
         asio::error_code ignored;
@@ -67,8 +67,7 @@ awaitable<asio::error_code> client_stream::connect(server_access& to) {
     co_return ec;
 }
 
-awaitable<asio::error_code> client_stream::secure(
-    asio::ssl::context& tls, const server_address& where) {
+task<asio::error_code> client_stream::secure(asio::ssl::context& tls, const server_address& where) {
     secured_.emplace(socket_, tls);
     asio::error_code ec;
     if (where.unix_socket.empty() && where.verify_server) {
@@ -85,7 +84,7 @@ awaitable<asio::error_code> client_stream::secure(
     co_return ec;
 }
 
-awaitable<asio::error_code> client_stream::send() {
+task<asio::error_code> client_stream::send() {
     asio::error_code ec;
     while (!ec && !requests_.empty()) {
         const auto unsent = asio::buffer(requests_.view());
@@ -100,7 +99,7 @@ awaitable<asio::error_code> client_stream::send() {
     co_return ec;
 }
 
-awaitable<asio::error_code> client_stream::receive() {
+task<asio::error_code> client_stream::receive() {
     asio::error_code ec;
     const auto room = asio::buffer(input_.prepare(receive_bytes), receive_bytes);
     std::size_t received = 0;
@@ -133,7 +132,7 @@ client::client(
     asio::io_context& io, sweeper& timeouts, steady::duration timeout, std::size_t reply_bytes_max)
     : client_stream(io, timeouts, timeout), reply_bytes_max_(reply_bytes_max) {}
 
-awaitable<asio::error_code> client::connect(server_access& to) {
+task<asio::error_code> client::connect(server_access& to) {
     auto ec = co_await client_stream::connect(to);
     if (!ec && !to.where().password.empty()) {
         ec = co_await say_password(to.where().password);
@@ -142,7 +141,7 @@ awaitable<asio::error_code> client::connect(server_access& to) {
     co_return ec;
 }
 
-awaitable<asio::error_code> client::say_password(const std::string& password) {
+task<asio::error_code> client::say_password(const std::string& password) {
     requests().append("AUTH ");
     append_argument(requests(), password);
     requests().append('\n');
@@ -168,7 +167,7 @@ std::string client::describe(const asio::error_code& ec) const {
     return client_stream::describe(ec);
 }
 
-awaitable<asio::error_code> client::receive() {
+task<asio::error_code> client::receive() {
     input().consume(std::exchange(given_, 0));
     co_return co_await client_stream::receive();
 }

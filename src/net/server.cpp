@@ -78,15 +78,18 @@ void server::stop_accepting() noexcept {
     accept_pause_.cancel();
 }
 
-// Runs a coroutine to its end on the server's thread; it is counted in `running` until then,
-// however it ends. Throws std::bad_alloc, and nothing runs.
-void server::spawn(awaitable<> task, std::uint64_t& running) {
+// Runs a coroutine to its end; it is counted in `running` until then, however it ends. Throws
+// std::bad_alloc, and nothing runs.
+void server::spawn(task<> work, std::uint64_t& running) {
     ++tasks_;
     ++running;
     try {
-        asio::co_spawn(io_, std::move(task), [this, &running](const std::exception_ptr& failure) {
+        butterdb::spawn(std::move(work), [this, &running](const std::exception_ptr& failure) {
             --tasks_;
             --running;
+            if (failure && &running == &accepting_) {
+                std::rethrow_exception(failure);  // ends the process: deaf, it would be of no use
+            }
             ended(failure);
         });
     } catch (...) {

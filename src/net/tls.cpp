@@ -73,13 +73,13 @@ context make_client_tls(const tls_files& files, bool verify) {
     return tls;
 }
 
-awaitable<asio::error_code> shake_hands(tls_stream& stream) {
+task<asio::error_code> shake_hands(tls_stream& stream) {
     asio::error_code ec;
     co_await stream.async_handshake(asio::ssl::stream_base::server, into(ec));
     co_return ec;
 }
 
-awaitable<> say_goodbye(tls_stream& stream) {
+task<> say_goodbye(tls_stream& stream) {
     ::SSL_set_shutdown(
         stream.native_handle(), ::SSL_get_shutdown(stream.native_handle()) | SSL_RECEIVED_SHUTDOWN);
     asio::error_code ignored;  // the peer may be gone

@@ -6,8 +6,6 @@
 #include "support/talk.hpp"
 #include <butterdb/net/session.hpp>
 
-#include <asio/co_spawn.hpp>
-
 #include <sys/socket.h>
 
 #include <array>
@@ -51,10 +49,7 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
     sweeper timeouts(time);
     watched_socket watch(timeouts, sockets.server);
     conversation talk(f.run, f.lim);
-    asio::co_spawn(
-        io,
-        serve(sockets.server, talk, f.lim, watch, time),
-        [](const std::exception_ptr&, const asio::error_code&) {});
+    spawn(serve(sockets.server, talk, f.lim, watch, time), [](const std::exception_ptr&) {});
 
     const auto [put, get, reply_bytes] = GENERATE(table<std::string, std::string, std::size_t>({
         {"PUT key value\n", "GET key\n", 3 + 15 * 6},

@@ -2,10 +2,7 @@
 // miscompiles the neighbouring forms (see tests/style/check_style.py). Runs under both compilers.
 
 #include "support/catch.hpp"
-#include <butterdb/net/asio.hpp>
-
-#include <asio/co_spawn.hpp>
-#include <asio/post.hpp>
+#include <butterdb/net/task.hpp>
 
 #include <exception>
 #include <stdexcept>
@@ -34,29 +31,31 @@ struct counted {
 
 const std::string long_text(100, 'x');
 
-awaitable<bool> later(bool value) {
-    co_await asio::post(use_awaitable);
+asio::io_context loop;
+
+task<bool> later(bool value) {
+    co_await others_turn(loop.get_executor());
     co_return value;
 }
 
-awaitable<counted> give(counted thing) {
-    co_await asio::post(use_awaitable);
+task<counted> give(counted thing) {
+    co_await others_turn(loop.get_executor());
     co_return thing;
 }
 
-awaitable<std::size_t> length(std::variant<int, counted> thing) {
-    co_await asio::post(use_awaitable);
+task<std::size_t> length(std::variant<int, counted> thing) {
+    co_await others_turn(loop.get_executor());
     co_return std::get<counted>(thing).name.size();
 }
 
 template <typename Function>
-awaitable<std::size_t> call(Function function) {
-    co_await asio::post(use_awaitable);
+task<std::size_t> call(Function function) {
+    co_await others_turn(loop.get_executor());
     co_return function();
 }
 
-awaitable<std::size_t> total(std::vector<std::string> words) {
-    co_await asio::post(use_awaitable);
+task<std::size_t> total(std::vector<std::string> words) {
+    co_await others_turn(loop.get_executor());
     std::size_t sum = 0;
     for (const auto& word : words) {
         sum += word.size();
@@ -64,33 +63,38 @@ awaitable<std::size_t> total(std::vector<std::string> words) {
     co_return sum;
 }
 
-awaitable<> throw_later() {
+task<> throw_later(asio::io_context& where) {
     const counted held(long_text);
-    co_await asio::post(use_awaitable);
+    co_await others_turn(where.get_executor());
     throw std::runtime_error(held.name);
 }
 
 template <typename Result>
-Result run(awaitable<Result> task) {
-    asio::io_context io;
+task<> keep(task<Result> work, Result& result) {
+    auto given = co_await work;
+    result = std::move(given);
+}
+
+template <typename Result>
+Result run(task<Result> work) {
     Result result{};
     bool ended = false;
-    asio::co_spawn(io, std::move(task), [&](const std::exception_ptr& failure, Result value) {
-        if (failure) {
-            std::rethrow_exception(failure);
-        }
-        result = std::move(value);
+    std::exception_ptr failed;
+    spawn(keep(std::move(work), result), [&](const std::exception_ptr& failure) {
+        failed = failure;
         ended = true;
     });
-    io.run();
+    loop.restart();
+    loop.run();
     REQUIRE(ended);
+    REQUIRE_FALSE(failed);
     return result;
 }
 
 }  // namespace
 
 TEST_CASE("coroutine: an awaited condition is named first") {
-    const auto task = []() -> awaitable<int> {
+    const auto body = []() -> task<int> {
         int rounds = 0;
         auto more = co_await later(true);
         while (more) {
@@ -99,34 +103,34 @@ TEST_CASE("coroutine: an awaited condition is named first") {
         }
         co_return rounds;
     };
-    CHECK(run(task()) == 5);
+    CHECK(run(body()) == 5);
 }
 
 TEST_CASE("coroutine: a lambda with captures is named and moved in") {
-    const auto task = []() -> awaitable<std::size_t> {
+    const auto body = []() -> task<std::size_t> {
         const counted thing(long_text);
         auto measure = [thing] { return thing.name.size(); };
         const auto size = co_await call(std::move(measure));
         co_return size;
     };
-    CHECK(run(task()) == long_text.size());
+    CHECK(run(body()) == long_text.size());
     CHECK(counted::live == 0);
 }
 
 TEST_CASE("coroutine: an argument of class type is named first") {
-    const auto task = []() -> awaitable<std::size_t> {
+    const auto body = []() -> task<std::size_t> {
         std::variant<int, counted> thing{counted(long_text)};
         const auto size = co_await length(std::move(thing));
         std::vector<std::string> words{long_text, "abc"};
         const auto sum = co_await total(std::move(words));
         co_return size + sum;
     };
-    CHECK(run(task()) == 2 * long_text.size() + 3);
+    CHECK(run(body()) == 2 * long_text.size() + 3);
     CHECK(counted::live == 0);
 }
 
 TEST_CASE("coroutine: a choice between two awaits is an if") {
-    const auto choose = [](bool first) -> awaitable<std::size_t> {
+    const auto choose = [](bool first) -> task<std::size_t> {
         std::string name;
         if (first) {
             counted thing(long_text);
@@ -145,24 +149,24 @@ TEST_CASE("coroutine: a choice between two awaits is an if") {
 }
 
 TEST_CASE("coroutine: an exception passes and destroys what was alive") {
-    const auto task = []() -> awaitable<std::size_t> {
+    const auto body = []() -> task<std::size_t> {
         std::size_t caught = 0;
         try {
-            co_await throw_later();
+            co_await throw_later(loop);
         } catch (const std::runtime_error& why) {
             caught = std::string(why.what()).size();
         }
         co_return caught;
     };
-    CHECK(run(task()) == long_text.size());
+    CHECK(run(body()) == long_text.size());
     CHECK(counted::live == 0);
 }
 
 TEST_CASE("coroutine: a frame that is never resumed is destroyed with its context") {
     {
         asio::io_context io;
-        asio::co_spawn(io, throw_later(), [](const std::exception_ptr&) {});
-        io.poll_one();
+        spawn(throw_later(io), [](const std::exception_ptr&) {});
+        CHECK(counted::live == 1);
     }
     CHECK(counted::live == 0);
 }

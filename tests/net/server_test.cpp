@@ -3,7 +3,6 @@
 #include <butterdb/net/listener.hpp>
 #include <butterdb/net/server.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/write.hpp>
@@ -180,14 +179,14 @@ TEST_CASE("a client gives up a reply without end") {
     where.host = "127.0.0.1";
     where.port = port;
     server_access access(where);
-    const auto talk = [&]() -> awaitable<> {
+    const auto talk = [&]() -> task<> {
         auto ec = co_await server.connect(access);
         while (!ec) {
             server.next_reply();
             ec = co_await server.receive();
         }
     };
-    asio::co_spawn(io, talk(), [&](const std::exception_ptr& why) {
+    spawn(talk(), [&](const std::exception_ptr& why) {
         failure = why;
         timeouts.stop();
     });

@@ -5,8 +5,6 @@
 #include <butterdb/net/session.hpp>
 #include <butterdb/net/sweeper.hpp>
 
-#include <asio/co_spawn.hpp>
-
 #include <chrono>
 #include <deque>
 #include <exception>
@@ -21,14 +19,10 @@ namespace {
 class session {
 public:
     session(test::stream_script& script, test::fixture& f) : fixture_(f), stream_(io_, script) {
-        asio::co_spawn(
-            io_,
-            serve(stream_, talk_, f.lim, watch_, time_),
-            [this](const std::exception_ptr& why, const asio::error_code& ec) {
-                failure_ = why;
-                ended_ = true;
-                error_ = ec;
-            });
+        spawn(serve(stream_, talk_, f.lim, watch_, time_), [this](const std::exception_ptr& why) {
+            failure_ = why;
+            ended_ = true;
+        });
     }
 
     session(const session&) = delete;
@@ -73,7 +67,6 @@ private:
     watched_socket<test::scripted_stream> watch_{sweeper_, stream_};
     conversation talk_{fixture_.run, fixture_.lim};
     std::exception_ptr failure_;
-    asio::error_code error_;
     bool ended_ = false;
 };
 
@@ -358,10 +351,7 @@ TEST_CASE("between a request and its reply another client has two turns at most"
     modest.ends = false;
     flood.try_write_bytes_max = 1'000'000;
     const auto run = [&](test::scripted_stream& stream, watched& watch, conversation& talk) {
-        asio::co_spawn(
-            io,
-            serve(stream, talk, f.lim, watch, time),
-            [](const std::exception_ptr&, const asio::error_code&) {});
+        spawn(serve(stream, talk, f.lim, watch, time), [](const std::exception_ptr&) {});
     };
     test::scripted_stream first(io, flood);
     test::scripted_stream second(io, modest);

@@ -11,16 +11,12 @@ namespace butterdb::test::sim {
 
 namespace {
 
-// Coroutines' frames are larger. What Asio allocates to begin one is smaller, and when that fails
-// inside co_spawn, the process ends (Asio 1.22).
-constexpr std::size_t smallest_frame = 192;
-
 bool armed = false;
 unsigned left = 0;
 bool failed = false;
 
 void* allocate(std::size_t bytes) {
-    if (armed && bytes >= smallest_frame && left-- == 0) {
+    if (armed && left-- == 0) {
         armed = false;
         failed = true;
         throw std::bad_alloc();
@@ -34,16 +30,16 @@ void* allocate(std::size_t bytes) {
 
 }  // namespace
 
-void fail_frame_after(unsigned before) {
+void fail_allocation_after(unsigned before) {
     armed = true;
     left = before;
 }
 
-void allow_frames() {
+void allow_allocations() {
     armed = false;
 }
 
-bool take_frame_failure() {
+bool take_allocation_failure() {
     return std::exchange(failed, false);
 }
 

@@ -2,11 +2,11 @@
 
 namespace butterdb::test::sim {
 
-/// Has the `operator new` of a coroutine's frame fail that comes after `before` others.
-void fail_frame_after(unsigned before);
+/// Has the call of `operator new` fail that comes after `before` others.
+void fail_allocation_after(unsigned before);
 /// No longer.
-void allow_frames();
+void allow_allocations();
 /// True once after one has failed.
-bool take_frame_failure();
+bool take_allocation_failure();
 
 }  // namespace butterdb::test::sim

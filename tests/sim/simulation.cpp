@@ -129,17 +129,17 @@ public:
         stream::on_prepare = [this] {
             const bool is_admitted = engine_->count.connected_clients < limits_.clients_max;
             if (may.spawns_fail && faulty && is_admitted && choose_.one_in(8)) {
-                fail_frame_after(choose_.below(4));
+                fail_allocation_after(choose_.below(8));
             }
         };
         server_->accept_from(door, [this](stream each) {
             try {
                 server_->admit(std::move(each));
             } catch (...) {
-                allow_frames();
+                allow_allocations();
                 throw;
             }
-            allow_frames();
+            allow_allocations();
         });
     }
 
@@ -664,7 +664,7 @@ void client::on_cut() {
 }
 
 void client::on_gone() {
-    const bool no_memory = take_frame_failure() || sim_.client_memory.refusals() > refusals_;
+    const bool no_memory = take_allocation_failure() || sim_.client_memory.refusals() > refusals_;
     if (no_memory && !turned_away_) {
         broken_ = true;
         sim_.ask_about(judge_->keys_at_stake());

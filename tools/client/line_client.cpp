@@ -5,7 +5,6 @@
 #include <butterdb/protocol/frame.hpp>
 #include <butterdb/protocol/verbs.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 
 #include <fcntl.h>
@@ -66,10 +65,9 @@ int line_client::run_terminal() {
     return run(prompt());
 }
 
-int line_client::run(awaitable<> task) {
-    std::exception_ptr failure;
-    asio::co_spawn(io_, std::move(task), [&](const std::exception_ptr& why) {
-        failure = why;
+int line_client::run(task<> work) {
+    spawn(std::move(work), [this](const std::exception_ptr& why) {
+        keep(why);
         server_.close();
         if (stop_reading_) {
             stop_reading_();
@@ -77,8 +75,8 @@ int line_client::run(awaitable<> task) {
         timeouts_.stop();
     });
     io_.run();
-    if (failure) {
-        std::rethrow_exception(failure);
+    if (failure_) {
+        std::rethrow_exception(failure_);
     }
     if (std::fflush(stdout) != 0) {
         return EXIT_FAILURE;
@@ -86,7 +84,14 @@ int line_client::run(awaitable<> task) {
     return failed_ ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-awaitable<bool> line_client::connect() {
+// The first exception is the one that counts.
+void line_client::keep(const std::exception_ptr& failure) {
+    if (!failure_) {
+        failure_ = failure;
+    }
+}
+
+task<bool> line_client::connect() {
     const auto ec = co_await server_.connect(access_);
     if (ec) {
         complain(
@@ -155,7 +160,7 @@ void line_client::expect_reply() {
     server_.expect_reply(wait_);
 }
 
-awaitable<> line_client::ask_once(std::string line) {
+task<> line_client::ask_once(std::string line) {
     const bool connected = co_await connect();
     if (connected) {
         co_await ask(line);
@@ -163,7 +168,7 @@ awaitable<> line_client::ask_once(std::string line) {
 }
 
 // Sends a line and prints its reply; false when the connection is over.
-awaitable<bool> line_client::ask(std::string_view line) {
+task<bool> line_client::ask(std::string_view line) {
     const auto kind = queue(line);
     if (kind == line_kind::blank || kind == line_kind::refused) {
         co_return true;
@@ -183,7 +188,7 @@ awaitable<bool> line_client::ask(std::string_view line) {
     co_return !ec && kind == line_kind::request;
 }
 
-awaitable<> line_client::prompt() {
+task<> line_client::prompt() {
     bool connected = co_await connect();
     std::string line;
     while (connected) {
@@ -198,26 +203,24 @@ awaitable<> line_client::prompt() {
     failed_ = failed_ && !connected;
 }
 
-awaitable<> line_client::pipe() {
+task<> line_client::pipe() {
     const bool connected = co_await connect();
     if (!connected) {
         co_return;
     }
     const blocking_restored restored(STDIN_FILENO);
-    asio::co_spawn(io_, send_lines(::dup(STDIN_FILENO)), [this](const std::exception_ptr& why) {
+    spawn(send_lines(::dup(STDIN_FILENO)), [this](const std::exception_ptr& why) {
         all_sent_ = true;
         stop_reading_ = nullptr;
+        keep(why);
         if (why || awaited_.empty()) {
             server_.close();
-        }
-        if (why) {
-            std::rethrow_exception(why);
         }
     });
     co_await print_until_done();
 }
 
-awaitable<> line_client::send_lines(int descriptor) {
+task<> line_client::send_lines(int descriptor) {
     input_descriptor input(io_, descriptor);
     stop_reading_ = [&] { input.close(); };
     flat_buffer text;
@@ -260,7 +263,7 @@ void line_client::queue_whole_lines(flat_buffer& text, bool at_end) {
     }
 }
 
-awaitable<> line_client::print_until_done() {
+task<> line_client::print_until_done() {
     asio::error_code ec;
     while (!ec && !(all_sent_ && awaited_.empty())) {
         ec = co_await server_.receive();

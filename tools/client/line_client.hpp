@@ -3,10 +3,12 @@
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/client.hpp>
 #include <butterdb/net/sweeper.hpp>
+#include <butterdb/net/task.hpp>
 #include <butterdb/protocol/quoting.hpp>
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -41,15 +43,16 @@ private:
     enum class line_kind { blank, request, last_request, refused };
 
     line_kind queue(std::string_view line);
-    int run(awaitable<> task);
-    awaitable<bool> connect();
-    awaitable<> ask_once(std::string line);
-    awaitable<bool> ask(std::string_view line);
-    awaitable<> prompt();
-    awaitable<> pipe();
-    awaitable<> send_lines(int descriptor);
+    int run(task<> work);
+    void keep(const std::exception_ptr& failure);
+    task<bool> connect();
+    task<> ask_once(std::string line);
+    task<bool> ask(std::string_view line);
+    task<> prompt();
+    task<> pipe();
+    task<> send_lines(int descriptor);
     void queue_whole_lines(flat_buffer& text, bool at_end);
-    awaitable<> print_until_done();
+    task<> print_until_done();
     void print_replies();
     void print(std::string_view reply);
     void lost(const asio::error_code& ec);
@@ -73,6 +76,7 @@ private:
     bool all_sent_ = false;
     bool in_refused_line_ = false;
     bool failed_ = false;
+    std::exception_ptr failure_;
     std::function<void()> stop_reading_;
 };
 

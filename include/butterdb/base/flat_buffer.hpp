@@ -40,6 +40,9 @@ public:
         return storage_ + end_;
     }
 
+    /// Room for all that fits without another allocation: what was prepared, and more.
+    std::span<char> room() noexcept { return {storage_ + end_, capacity_ - end_}; }
+
     /// Takes `count` prepared bytes in. Requires count <= what was prepared.
     void commit(std::size_t count) noexcept {
         BUTTERDB_ASSERT(count <= capacity_ - end_);

@@ -40,7 +40,10 @@ public:
     /// Makes room for the next read of at most `read_bytes_max` bytes. The buffer doubles while it
     /// is full, but not beyond what is known of the request. False, and nothing has changed, when
     /// there is no memory for it.
-    bool make_input_room(std::size_t read_bytes_max) noexcept;
+    bool make_input_room(std::size_t read_bytes_max) noexcept {
+        return (input_.empty() && input_.capacity() >= read_bytes_min) ||
+               grow_input(read_bytes_max);
+    }
 
     /// True when `receive` is worth calling: the input, of which the bytes from `searched` on are
     /// new, may hold a request.
@@ -102,12 +105,15 @@ public:
     }
 
 private:
+    static constexpr std::size_t read_bytes_min = 512;  // for which every read has room
+
     std::size_t take_whole_requests(time_point now, std::size_t requests_max);
     void prefetch(std::span<const frame_reader::whole_array> found, arguments all) const;
     bool take_request(time_point now);
     bool has_filled_output() const noexcept;
     void speak_resp() noexcept;
     void refuse(error::kind what);
+    bool grow_input(std::size_t read_bytes_max) noexcept;
     void fit_input();
     void fit_input_to(std::size_t capacity);
     std::size_t idle_capacity() const noexcept;

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include <chrono>
 
@@ -17,16 +14,6 @@ namespace butterdb {
 
 /// The concrete executor of everything in net: no type erasure, no allocation per operation.
 using executor = asio::io_context::executor_type;
-
-template <typename T = void>
-using awaitable = asio::awaitable<T, executor>;
-
-inline constexpr asio::use_awaitable_t<executor> use_awaitable{};
-
-/// Completion token: `co_await` the operation, its error goes to `ec`.
-inline auto into(asio::error_code& ec) {
-    return asio::redirect_error(use_awaitable, ec);
-}
 
 /// A connected TCP or unix socket.
 using stream_socket = asio::basic_stream_socket<asio::generic::stream_protocol, executor>;

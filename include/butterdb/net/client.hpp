@@ -4,6 +4,7 @@
 #include <butterdb/base/limits.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/sweeper.hpp>
+#include <butterdb/net/task.hpp>
 #include <butterdb/net/tls.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
 
@@ -59,16 +60,16 @@ public:
 
     /// Connects to the first endpoint that answers, with TLS where it is asked for; else the error
     /// of the last one. `to` outlives the connection.
-    awaitable<asio::error_code> connect(server_access& to);
+    task<asio::error_code> connect(server_access& to);
 
     flat_buffer& requests() noexcept { return requests_; }
 
     /// Writes all of `requests()`, which must not be touched meanwhile.
-    awaitable<asio::error_code> send();
+    task<asio::error_code> send();
 
     /// Waits for bytes, which are added to `input()`. One `send` and one `receive` may be under
     /// way.
-    awaitable<asio::error_code> receive();
+    task<asio::error_code> receive();
 
     /// What has come and was not taken: consume it when it is done with.
     flat_buffer& input() noexcept { return input_; }
@@ -90,7 +91,7 @@ public:
 private:
     static constexpr std::size_t receive_bytes = 16 * KiB;
 
-    awaitable<asio::error_code> secure(asio::ssl::context& tls, const server_address& where);
+    task<asio::error_code> secure(asio::ssl::context& tls, const server_address& where);
 
     stream_socket socket_;
     std::optional<asio::ssl::stream<stream_socket&>> secured_;
@@ -112,13 +113,13 @@ public:
         std::size_t reply_bytes_max = 512 * MiB);
 
     /// Connects, and says the password; access_denied when the server refuses it, or the client.
-    awaitable<asio::error_code> connect(server_access& to);
+    task<asio::error_code> connect(server_access& to);
 
     /// What an error means, for people; of access_denied what the server said, too.
     std::string describe(const asio::error_code& ec) const;
 
     /// Waits for bytes of the next reply. One `send` and one `receive` may be under way.
-    awaitable<asio::error_code> receive();
+    task<asio::error_code> receive();
 
     /// The next reply, all of its lines, if it is complete. Valid until the next call that is not
     /// const. Throws reply_error.
@@ -131,7 +132,7 @@ public:
     using client_stream::send;
 
 private:
-    awaitable<asio::error_code> say_password(const std::string& password);
+    task<asio::error_code> say_password(const std::string& password);
 
     std::size_t reply_bytes_max_;
     std::size_t given_ = 0;  // bytes of input() that next_reply has given out

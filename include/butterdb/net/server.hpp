@@ -6,9 +6,8 @@
 #include <butterdb/net/log.hpp>
 #include <butterdb/net/session.hpp>
 #include <butterdb/net/sweeper.hpp>
+#include <butterdb/net/task.hpp>
 #include <butterdb/net/time_source.hpp>
-
-#include <asio/co_spawn.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -68,12 +67,12 @@ public:
 
 private:
     template <typename Acceptor, typename Welcome>
-    awaitable<> accept_loop(Acceptor& from, Welcome welcome);
+    task<> accept_loop(Acceptor& from, Welcome welcome);
     template <typename Stream>
-    awaitable<> converse(Stream stream);
+    task<> converse(Stream stream);
     template <typename Stream>
-    awaitable<> bid_farewell(Stream stream);
-    void spawn(awaitable<> task, std::uint64_t& running);
+    task<> bid_farewell(Stream stream);
+    void spawn(task<> work, std::uint64_t& running);
     void stop_accepting() noexcept;
     void note_handshake(const asio::error_code& failed);
     void note_not_served(const std::exception& why);
@@ -116,7 +115,7 @@ private:
 
 // As many connections as wait, up to a bound, for each time that the loop is woken.
 template <typename Acceptor, typename Welcome>
-awaitable<> server::accept_loop(Acceptor& from, Welcome welcome) {
+task<> server::accept_loop(Acceptor& from, Welcome welcome) {
     while (!stopping_ && from.is_open()) {
         asio::error_code ec;
         auto socket = co_await from.async_accept(into(ec));
@@ -165,14 +164,14 @@ void server::turn_away(Stream stream, std::string_view reason) {
 }
 
 template <typename Stream>
-awaitable<> server::bid_farewell(Stream stream) {
+task<> server::bid_farewell(Stream stream) {
     watched_socket watch(sweeper_, socket_of(stream));
     flat_buffer input;
     co_await linger(stream, input, limits_, watch);
 }
 
 template <typename Stream>
-awaitable<> server::converse(Stream stream) {
+task<> server::converse(Stream stream) {
     watched_socket watch(sweeper_, socket_of(stream));
     if constexpr (requires { shake_hands(stream); }) {
         watch.begin_input(awaits::nothing, {}, false);

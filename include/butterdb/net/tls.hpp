@@ -2,6 +2,7 @@
 
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/stream.hpp>
+#include <butterdb/net/task.hpp>
 
 #include <asio/ssl/context.hpp>
 #include <asio/ssl/stream.hpp>
@@ -75,10 +76,10 @@ inline void end_output(tls_stream& stream) {
 }
 
 /// Agrees with the client on keys.
-awaitable<asio::error_code> shake_hands(tls_stream& stream);
+task<asio::error_code> shake_hands(tls_stream& stream);
 
 /// Tells the peer that the end of the replies is the end, and not a cut connection. Does not wait
 /// for the peer to say the same.
-awaitable<> say_goodbye(tls_stream& stream);
+task<> say_goodbye(tls_stream& stream);
 
 }  // namespace butterdb
