@@ -58,6 +58,9 @@ task<asio::error_code> client_stream::connect(server_access& to) {
             break;
         }
     }
+    if (!ec) {
+        prepare_stream(socket_);
+    }
     if (!ec && to.tls() != nullptr) {
         ec = co_await secure(*to.tls(), to.where());
     }
@@ -86,6 +89,10 @@ task<asio::error_code> client_stream::secure(asio::ssl::context& tls, const serv
 
 task<asio::error_code> client_stream::send() {
     asio::error_code ec;
+    if (!secured_) {
+        const auto sent = try_write(socket_, requests_.view(), ec);
+        requests_.consume(sent);
+    }
     while (!ec && !requests_.empty()) {
         const auto unsent = asio::buffer(requests_.view());
         std::size_t sent = 0;
