@@ -83,7 +83,7 @@ constexpr auto table = std::to_array<setting>({
     row<&limits::idle_timeout>("idle-timeout", "timeout", seconds, 0, seconds_most, live,
      "Seconds without a request before a connection is closed; 0: never"),
     row<&limits::drain>("drain-timeout", "shutdown-timeout", seconds, 0, seconds_most, live,
-     "Seconds after SIGTERM before connections are cut"),
+     "Seconds after SIGTERM before the process ends"),
     row<&limits::turn_requests_max>("turn-requests", "", count, 1, 1'000'000, live,
      "Requests of one client before the others have their turn"),
     row<&limits::turn_time_max>("turn-time", "", microseconds, 1, 1'000'000, live,

@@ -65,7 +65,7 @@ void server::drain(std::function<void()> done) {
     drained_ = std::move(done);
     stop_accepting();
     sweeper_.drain();
-    drain_alarm_->set(time_.now() + limits_.drain);
+    drain_alarm_->set(time_.now() + limits_.drain_patience());
     note_drained();
 }
 

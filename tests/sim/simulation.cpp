@@ -369,7 +369,7 @@ private:
     void drain() {
         trace(99, "drain");
         draining_ = true;
-        drain_deadline_ = time.now() + limits_.drain;
+        drain_deadline_ = time.now() + limits_.drain_patience();
         all_quiet_ =
             std::ranges::all_of(clients_, [](const auto& each) { return each->is_quiet(); });
         model.may_give_up_waiting = true;

@@ -78,12 +78,13 @@ struct limits {
     std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling
     std::uint64_t client_memory = 0;             ///< all clients' buffers; 0: see client_memory_max
     std::uint64_t backlog_max = 1024;  ///< connections not accepted yet; the system may take fewer
-    std::chrono::seconds drain{10};    ///< after SIGTERM, until connections are cut
-    std::uint64_t drain_bytes_max = 1 * MiB;    ///< of one connection's input taken in after it
-    std::uint64_t accepts_max = 16;             ///< connections accepted in one turn
-    std::uint64_t farewells_max = 16;           ///< clients too many given time to read why
-    std::uint64_t upkeep_buckets = 1024;        ///< of the store swept at a time
-    std::chrono::milliseconds upkeep_pause{1};  ///< between sweeps that find much to do
+    std::chrono::seconds drain{10};    ///< after SIGTERM, until the process ends
+    std::chrono::milliseconds drain_reserve{250};  ///< of it, for what follows the cut connections
+    std::uint64_t drain_bytes_max = 1 * MiB;       ///< of one connection's input taken in after it
+    std::uint64_t accepts_max = 16;                ///< connections accepted in one turn
+    std::uint64_t farewells_max = 16;              ///< clients too many given time to read why
+    std::uint64_t upkeep_buckets = 1024;           ///< of the store swept at a time
+    std::chrono::milliseconds upkeep_pause{1};     ///< between sweeps that find much to do
     std::chrono::milliseconds upkeep_interval{100};  ///< between sweeps that find little
     std::chrono::microseconds poll_max{
         50};  ///< for work before falling asleep, if it pays; 0: never
@@ -91,6 +92,11 @@ struct limits {
 
     /// Connections that the system's descriptors allow: `clients_max` is at most that.
     std::uint64_t clients_possible = std::numeric_limits<std::uint64_t>::max();
+
+    /// After SIGTERM, until connections are cut.
+    std::chrono::milliseconds drain_patience() const noexcept {
+        return std::max<std::chrono::milliseconds>(drain - drain_reserve, drain / 2);
+    }
 
     /// Bytes of all clients' buffers together: unless set, a tenth of the store's ceiling, and
     /// twice the longest value at least.

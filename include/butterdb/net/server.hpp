@@ -59,7 +59,7 @@ public:
     void turn_away(Stream stream, std::string_view reason);
 
     /// Stops accepting, answers what has been received, then closes. Connections that last longer
-    /// than `limits::drain` are cut. `done` is called when the last has gone.
+    /// than `limits::drain_patience` are cut. `done` is called when the last has gone.
     void drain(std::function<void()> done);
 
     /// Coroutines that have not ended.
