@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/kept_memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
@@ -33,13 +35,13 @@ private:
             ++refusals_;
             throw std::bad_alloc();
         }
-        void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        void* const block = memory_of_stores().allocate(bytes, alignment);
         held_ += bytes;
         return block;
     }
 
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
-        std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+        memory_of_stores().deallocate(block, bytes, alignment);
         held_ -= bytes;
     }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/kept_memory.hpp"
 #include <butterdb/conversation/conversation.hpp>
 
 #include <cstddef>
@@ -13,7 +14,7 @@ namespace butterdb::test {
 /// A store, an engine and one conversation, driven by bytes.
 struct fixture {
     limits lim;
-    store db{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
+    store db{memory_of_stores(), {64 * MiB, 1}};
     engine run{db, lim};
     time_point now{};
 };
