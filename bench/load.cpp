@@ -1,7 +1,5 @@
 #include "load.hpp"
 
-#include <asio/post.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -332,8 +330,10 @@ private:
                 who.pause.expires_at(next);
                 asio::error_code ignored;
                 co_await who.pause.async_wait(into(ignored));
-                now = steady::now();
+            } else {
+                co_await others_turn(io_.get_executor());  // to send may take no wait
             }
+            now = steady::now();
             if (who.due.empty()) {
                 who.connection.expect_reply();
             }

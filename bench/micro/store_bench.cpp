@@ -108,7 +108,7 @@ void measure_operations(std::uint64_t count) {
                                          for (std::size_t k = 0; k < batch; ++k) {
                                              keys[k] = makers[k](some(i * batch + k, count));
                                          }
-                                         db.prefetch(keys);
+                                         db.expect_all(keys);
                                          for (const auto each : keys) {
                                              found += static_cast<unsigned char>(
                                                  db.get(each, now)->front());

@@ -1,9 +1,9 @@
 #include <butterdb/conversation/conversation.hpp>
 
 #include <algorithm>
-#include <array>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace butterdb {
 
@@ -11,12 +11,6 @@ namespace {
 
 // Receives in a row that left most of the input buffer empty, before it gives up half.
 constexpr unsigned small_receives_max = 64;
-
-// Requests whose keys are fetched together.
-constexpr std::size_t ahead_max = 16;
-
-// Arguments that a connection keeps room for between requests.
-constexpr std::size_t arguments_kept_max = ahead_max * frame_reader::whole_arguments_max;
 
 }  // namespace
 
@@ -93,45 +87,61 @@ bool conversation::has_filled_output() const noexcept {
     return output_.size() + engine_.bytes_moved() >= output_bytes_max();
 }
 
-// Executes requests that are whole arrays, as most are, and gives how many. Their keys are known
-// before the first is executed: the processor fetches what all of them need at once.
+// Requests that are whole arrays, as most are.
+void conversation::foresee() {
+    ahead_count_ = 0;
+    if (parked() || !open()) {
+        return;
+    }
+    frames_.set_strict(peer_.stranger);
+    ahead_of_ = input_.view();
+    ahead_settings_ = engine_.settings_changed();
+    ahead_count_ = frames_.look_ahead(ahead_of_, ahead_, arguments_);
+    expect_keys();
+}
+
+// What is foreseen holds until the input is another, or may have to be read in another way.
+bool conversation::has_foreseen() const noexcept {
+    const auto input = input_.view();
+    return ahead_count_ > 0 && input.data() == ahead_of_.data() &&
+           input.size() == ahead_of_.size() && ahead_settings_ == engine_.settings_changed() &&
+           !peer_.stranger;
+}
+
+// The first argument is the key, if there is one.
+void conversation::expect_keys() {
+    constexpr std::size_t key_bytes_max = 128;  // to hash a longer one twice costs more than a wait
+    arguments all = arguments_;
+    for (const auto& each : std::span(ahead_).first(ahead_count_)) {
+        if (each.arguments > 1 && all[1].size() <= key_bytes_max) {
+            engine_.expect(all[1]);
+        }
+        all = all.subspan(each.arguments);
+    }
+}
+
+// Executes what is foreseen, and gives how many that were.
 std::size_t conversation::take_whole_requests(time_point now, std::size_t requests_max) {
-    std::array<frame_reader::whole_array, ahead_max> found;
-    const auto count = frames_.look_ahead(
-        input_.view(), std::span(found).first(std::min(ahead_max, requests_max)), arguments_);
+    if (!has_foreseen()) {
+        foresee();
+        engine_.fetch_expected();
+    }
+    const auto count = std::min(std::exchange(ahead_count_, 0), requests_max);
     if (count == 0) {
         return 0;
     }
     speak_resp();
     frames_.took_whole();
     arguments all = arguments_;
-    if (count > 1) {
-        prefetch(std::span(found).first(count), all);
-    }
-    const auto settings = engine_.settings_changed();
     std::size_t done = 0;
     do {
-        engine_.execute(all.first(found[done].arguments), peer_, output_, now);
-        all = all.subspan(found[done].arguments);
-        input_.consume(found[done++].size);
+        engine_.execute(all.first(ahead_[done].arguments), peer_, output_, now);
+        all = all.subspan(ahead_[done].arguments);
+        input_.consume(ahead_[done++].size);
         // What changes how the next ones are to be read has them read again.
     } while (done < count && open() && !parked() && !has_filled_output() && !peer_.stranger &&
-             engine_.settings_changed() == settings);
+             engine_.settings_changed() == ahead_settings_);
     return done;
-}
-
-// The first argument is the key, if there is one.
-void conversation::prefetch(std::span<const frame_reader::whole_array> found, arguments all) const {
-    constexpr std::size_t key_bytes_max = 128;  // to hash a longer one twice costs more than a wait
-    std::array<std::string_view, ahead_max> keys;
-    std::size_t count = 0;
-    for (const auto& each : found) {
-        if (each.arguments > 1 && all[1].size() <= key_bytes_max) {
-            keys[count++] = all[1];
-        }
-        all = all.subspan(each.arguments);
-    }
-    engine_.prefetch(std::span(keys).first(count));
 }
 
 // Executes one request; false when there is none.
@@ -186,6 +196,8 @@ void conversation::refuse(error::kind what) {
 // The input buffer follows what arrives: it doubles while every receive fills it and halves after a
 // row of receives that left most of it empty. What a long request needed beyond that goes at once.
 void conversation::fit_input() {
+    // Arguments that a connection keeps room for between requests.
+    constexpr std::size_t arguments_kept_max = ahead_max * frame_reader::whole_arguments_max;
     if (arguments_.capacity() > arguments_kept_max) {
         arguments_ = argument_list(arguments_.get_allocator());
     }
@@ -204,6 +216,7 @@ void conversation::fit_input() {
 }
 
 void conversation::tidy() {
+    ahead_count_ = 0;
     arguments_ = argument_list(arguments_.get_allocator());
     small_receives_ = 0;
     fit_input_to(idle_capacity());

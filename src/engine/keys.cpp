@@ -21,7 +21,7 @@ std::int64_t rounded_seconds(std::int64_t milliseconds) {
 }  // namespace
 
 std::size_t engine::erase_all(arguments keys, turn& t) {
-    db_.prefetch(keys);
+    db_.expect_all(keys);
     std::size_t erased = 0;
     for (const auto key : keys) {
         erased += erase(key, t) ? 1U : 0U;
@@ -30,7 +30,7 @@ std::size_t engine::erase_all(arguments keys, turn& t) {
 }
 
 std::int64_t engine::count_there(arguments keys, turn& t) {
-    db_.prefetch(keys);
+    db_.expect_all(keys);
     std::int64_t found = 0;
     for (const auto key : keys) {
         found += look_up(key, t) ? 1 : 0;

@@ -121,7 +121,7 @@ void engine::run(const command::getttl& request, turn& t) {
 }
 
 void engine::run(const command::mget& request, turn& t) {
-    db_.prefetch(request.keys);
+    db_.expect_all(request.keys);
     t.out.array(request.keys.size());
     for (const auto key : request.keys) {
         reply_value(look_up(key, t), t);

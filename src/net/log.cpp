@@ -21,7 +21,7 @@ std::string_view name_of(log_level level) noexcept {
     return "info";
 }
 
-void logger::write(log_level level, std::string_view text) const {
+void logger::write(log_level level, std::string_view text, std::string_view more) const {
     if (level > most_) {
         return;
     }
@@ -36,12 +36,14 @@ void logger::write(log_level level, std::string_view text) const {
     std::strftime(stamp.data(), stamp.size(), "%Y-%m-%dT%H:%M:%S", &utc);
     std::fprintf(
         stderr,
-        "%s.%03dZ %s %.*s\n",
+        "%s.%03dZ %s %.*s%.*s\n",
         stamp.data(),
         static_cast<int>(millis.count()),
         name_of(level).data(),
         static_cast<int>(text.size()),
-        text.data());
+        text.data(),
+        static_cast<int>(more.size()),
+        more.data());
 }
 
 }  // namespace butterdb

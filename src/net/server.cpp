@@ -29,6 +29,7 @@ server::server(
       time_(time),
       log_(log),
       sweeper_(time),
+      turns_(io.get_executor(), [&db] { db.fetch_expected(); }),
       drain_alarm_(time.make_alarm([this] {
           log_.warning("cutting connections that did not end in time");
           sweeper_.close_all();
@@ -44,7 +45,7 @@ server::server(
     engine_.on_settings = [this] { sweeper_.set_idle_timeout(limits_.idle_timeout); };
     engine_.on_wrong_password = [this](const peer& who) {
         if (password_log_.due(time_.now())) {
-            log_.warning("a wrong password from " + (who.address ? who.address() : "a client"));
+            log_.warning("a wrong password from ", who.address ? who.address() : "a client");
         }
     };
 }
@@ -81,32 +82,26 @@ void server::stop_accepting() noexcept {
 // Runs a coroutine to its end; it is counted in `running` until then, however it ends. Throws
 // std::bad_alloc, and nothing runs.
 void server::spawn(task<> work, std::uint64_t& running) {
-    ++tasks_;
-    ++running;
-    try {
-        butterdb::spawn(std::move(work), [this, &running](const std::exception_ptr& failure) {
-            --tasks_;
-            --running;
-            if (failure && &running == &accepting_) {
-                std::rethrow_exception(failure);  // ends the process: deaf, it would be of no use
-            }
-            ended(failure);
-        });
-    } catch (...) {
-        --tasks_;
-        --running;
-        throw;
-    }
+    auto done = [this, count = counted(*this, running)](const std::exception_ptr& why) mutable {
+        const bool was_accepting = count.is_of(accepting_);
+        count.release();
+        ended(why, was_accepting);
+    };
+    butterdb::spawn(std::move(work), std::move(done));
 }
 
-void server::ended(const std::exception_ptr& failure) {
+void server::ended(const std::exception_ptr& failure, bool was_accepting) noexcept {
     try {
         if (failure) {
             std::rethrow_exception(failure);
         }
     } catch (const std::exception& why) {
+        if (was_accepting) {
+            log_.error("cannot accept any more: ", why.what());
+            std::terminate();  // deaf, it would be of no use
+        }
         if (failure_log_.due(time_.now())) {
-            log_.error(std::string("a connection ended: ") + why.what());
+            log_.error("a connection ended: ", why.what());
         }
     }
     note_drained();
@@ -126,20 +121,20 @@ void server::note_drained() {
 void server::note_handshake(const asio::error_code& failed) {
     ++engine_.count.handshakes_failed;
     if (handshake_log_.due(time_.now())) {
-        log_.warning("a TLS handshake failed: " + failed.message());
+        log_.warning("a TLS handshake failed: ", failed.message());
     }
 }
 
 // Memory, or what TLS needs, cannot be had. The connection is closed, the next ones may do better.
 void server::note_not_served(const std::exception& why) {
     if (memory_log_.due(time_.now())) {
-        log_.error(std::string("cannot serve a connection: ") + why.what());
+        log_.error("cannot serve a connection: ", why.what());
     }
 }
 
 void server::pause_accepting(const asio::error_code& why) {
     if (accept_log_.due(time_.now())) {
-        log_.warning("cannot accept a connection, trying again: " + why.message());
+        log_.warning("cannot accept a connection, trying again: ", why.message());
     }
     accept_alarm_->set(time_.now() + limits_.accept_pause);
 }
@@ -203,7 +198,7 @@ void server::note_ending(const asio::error_code& ec, conversation& talk, const w
             log_.error("no memory for a client's input: closed");
         }
     } else if (!ordinary && failure_log_.due(time_.now())) {
-        log_.warning("a connection failed: " + ec.message());
+        log_.warning("a connection failed: ", ec.message());
     }
     if (foreign && foreign_log_.due(time_.now())) {
         log_.warning("closed a connection that spoke another protocol, such as HTTP or TLS");

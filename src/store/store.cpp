@@ -199,25 +199,21 @@ std::optional<std::string_view> store::get(std::string_view key, time_point now)
     return found.at == nullptr ? std::nullopt : std::optional(read_entry(found.at->entry()).value);
 }
 
-void store::prefetch(std::span<const std::string_view> keys) const noexcept {
-    constexpr std::size_t batch = 16;
-    std::array<std::uint64_t, batch> hashes{};
-    for (; !keys.empty(); keys = keys.subspan(std::min(batch, keys.size()))) {
-        const auto count = std::min(batch, keys.size());
-        std::array<const bucket*, batch> homes{};
-        for (std::size_t i = 0; i < count; ++i) {
-            hashes[i] = hash_of(keys[i]);
-            homes[i] = &index_->find(hashes[i]).at[segment::bucket_of(hashes[i])];
-            __builtin_prefetch(homes[i]);
-            __builtin_prefetch(homes[i] + 1);
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto tagged = tagged_slots(hashes[i], homes[i]);
-            if (tagged != 0) {
-                __builtin_prefetch(first_slot(homes[i], tagged).entry());
-            }
+void store::prefetch_bucket(std::uint64_t hash) const noexcept {
+    const auto* const home = &index_->find(hash).at[segment::bucket_of(hash)];
+    __builtin_prefetch(home);
+    __builtin_prefetch(home + 1);
+}
+
+void store::fetch_expected() noexcept {
+    for (std::size_t i = 0; i < expected_count_; ++i) {
+        const auto* const home = &index_->find(expected_[i]).at[segment::bucket_of(expected_[i])];
+        const auto tagged = tagged_slots(expected_[i], home);
+        if (tagged != 0) {
+            __builtin_prefetch(first_slot(home, tagged).entry());
         }
     }
+    expected_count_ = 0;
 }
 
 bool store::put(std::string_view key, std::string_view value, time_point now, time_point deadline) {

@@ -468,3 +468,44 @@ TEST_CASE("clients side by side get what the reference says, whatever they say a
         REQUIRE_NOTHROW(test::run_dialogues(choose));
     }
 }
+
+TEST_CASE("what was looked ahead at is read anew when it is another") {
+    test::fixture f;
+    f.lim.input_bytes_initial = 64;
+    conversation talk(f.run, f.lim);
+    const std::string get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    const std::string put = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\nvw\r\n";
+
+    SECTION("nothing has changed") {
+        test::append(talk, put + get);
+        talk.foresee();
+        CHECK(test::take_turns(talk, f.now) == "+OK\r\n$2\r\nvw\r\n");
+    }
+    SECTION("more has come, and the input lies elsewhere") {
+        test::append(talk, put);
+        talk.foresee();
+        test::append(talk, get + get + get);
+        CHECK(test::take_turns(talk, f.now) == "+OK\r\n$2\r\nvw\r\n$2\r\nvw\r\n$2\r\nvw\r\n");
+    }
+    SECTION("its memory has been given back") {
+        test::append(talk, put);
+        talk.foresee();
+        talk.tidy();
+        CHECK(test::take_turns(talk, f.now) == "+OK\r\n");
+    }
+    SECTION("a limit is another") {
+        test::append(talk, put);
+        talk.foresee();
+        conversation other(f.run, f.lim);
+        test::append(other, "CONFIG SET max-value 1\n");
+        test::take_turns(other, f.now);
+        test::append(other, "CONFIG SET max-key 1\n");
+        test::take_turns(other, f.now);
+        CHECK(test::take_turns(talk, f.now).starts_with("-ERR argument of 3 bytes is over"));
+    }
+    SECTION("only some of it may be executed") {
+        test::append(talk, put + get + get);
+        talk.foresee();
+        CHECK(test::take_turns(talk, f.now, 1) == "+OK\r\n$2\r\nvw\r\n$2\r\nvw\r\n");
+    }
+}

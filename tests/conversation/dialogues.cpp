@@ -101,6 +101,8 @@ private:
             engine_.upkeep(now_);
         } else if (dice == 2) {
             who.talk.tidy();
+        } else if (dice == 3) {
+            who.talk.foresee();
         } else if (dice < 9 && who.talk.open()) {
             send_some(who);
         } else {

@@ -49,7 +49,8 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
     sweeper timeouts(time);
     watched_socket watch(timeouts, sockets.server);
     conversation talk(f.run, f.lim);
-    spawn(serve(sockets.server, talk, f.lim, watch, time), [](const std::exception_ptr&) {});
+    turns order(io.get_executor());
+    spawn(serve(sockets.server, talk, f.lim, watch, time, order), [](const std::exception_ptr&) {});
 
     const auto [put, get, reply_bytes] = GENERATE(table<std::string, std::string, std::size_t>({
         {"PUT key value\n", "GET key\n", 3 + 15 * 6},

@@ -19,10 +19,12 @@ namespace {
 class session {
 public:
     session(test::stream_script& script, test::fixture& f) : fixture_(f), stream_(io_, script) {
-        spawn(serve(stream_, talk_, f.lim, watch_, time_), [this](const std::exception_ptr& why) {
-            failure_ = why;
-            ended_ = true;
-        });
+        spawn(
+            serve(stream_, talk_, f.lim, watch_, time_, order_),
+            [this](const std::exception_ptr& why) {
+                failure_ = why;
+                ended_ = true;
+            });
     }
 
     session(const session&) = delete;
@@ -62,6 +64,7 @@ private:
     test::fixture& fixture_;
     test::manual_time time_;
     asio::io_context io_;
+    turns order_{io_.get_executor()};
     test::scripted_stream stream_;
     sweeper sweeper_{time_};
     watched_socket<test::scripted_stream> watch_{sweeper_, stream_};
@@ -350,8 +353,9 @@ TEST_CASE("between a request and its reply another client has two turns at most"
     auto modest = script_of({});
     modest.ends = false;
     flood.try_write_bytes_max = 1'000'000;
+    turns order(io.get_executor());
     const auto run = [&](test::scripted_stream& stream, watched& watch, conversation& talk) {
-        spawn(serve(stream, talk, f.lim, watch, time), [](const std::exception_ptr&) {});
+        spawn(serve(stream, talk, f.lim, watch, time, order), [](const std::exception_ptr&) {});
     };
     test::scripted_stream first(io, flood);
     test::scripted_stream second(io, modest);
@@ -374,5 +378,32 @@ TEST_CASE("between a request and its reply another client has two turns at most"
         CHECK(flood.written.size() - flood_before <= 2 * turn_bytes);
     }
     timeouts.close_all();
+    io.poll();
+}
+
+TEST_CASE("who waits for a key that is written in the same turn is answered at once") {
+    test::fixture f;
+    asio::io_context io;
+    test::manual_time time;
+    sweeper timeouts(time);
+    turns order(io.get_executor());
+    auto waits = script_of({"WAITKEY key 0\n"});
+    auto writes = script_of({"PUT key value\n"});
+    waits.ends = writes.ends = false;
+    test::scripted_stream first(io, waits);
+    test::scripted_stream second(io, writes);
+    watched_socket first_watch(timeouts, first);
+    watched_socket second_watch(timeouts, second);
+    conversation first_talk(f.run, f.lim);
+    conversation second_talk(f.run, f.lim);
+    first_talk.who().wake = [&] { first_watch.wake(); };
+    const auto ignore = [](const std::exception_ptr&) {};
+    spawn(serve(first, first_talk, f.lim, first_watch, time, order), ignore);
+    spawn(serve(second, second_talk, f.lim, second_watch, time, order), ignore);
+    io.poll();
+    CHECK(writes.written == "OK\n");
+    CHECK(waits.written == "value\n");
+    timeouts.close_all();
+    io.restart();
     io.poll();
 }

@@ -12,12 +12,15 @@ namespace butterdb::test::sim {
 namespace {
 
 bool armed = false;
-unsigned left = 0;
+unsigned left = 0;     // that succeed before
+unsigned to_fail = 0;  // then
 bool failed = false;
 
 void* allocate(std::size_t bytes) {
-    if (armed && left-- == 0) {
-        armed = false;
+    if (armed && left > 0) {
+        --left;
+    } else if (armed) {
+        armed = --to_fail > 0;
         failed = true;
         throw std::bad_alloc();
     }
@@ -30,9 +33,10 @@ void* allocate(std::size_t bytes) {
 
 }  // namespace
 
-void fail_allocation_after(unsigned before) {
+void fail_allocations_after(unsigned before, unsigned count) {
     armed = true;
     left = before;
+    to_fail = count;
 }
 
 void allow_allocations() {

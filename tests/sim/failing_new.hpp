@@ -2,8 +2,8 @@
 
 namespace butterdb::test::sim {
 
-/// Has the call of `operator new` fail that comes after `before` others.
-void fail_allocation_after(unsigned before);
+/// Has so many calls of `operator new` fail that come after `before` others.
+void fail_allocations_after(unsigned before, unsigned count);
 /// No longer.
 void allow_allocations();
 /// True once after one has failed.

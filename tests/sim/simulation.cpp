@@ -129,7 +129,7 @@ public:
         stream::on_prepare = [this] {
             const bool is_admitted = engine_->count.connected_clients < limits_.clients_max;
             if (may.spawns_fail && faulty && is_admitted && choose_.one_in(8)) {
-                fail_allocation_after(choose_.below(8));
+                fail_allocations_after(choose_.below(8), 1 + choose_.below(3));
             }
         };
         server_->accept_from(door, [this](stream each) {

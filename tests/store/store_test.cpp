@@ -534,8 +534,8 @@ TEST_CASE("prefetching many keys changes nothing") {
     }
     std::vector<std::string_view> views(keys.begin(), keys.end());
     views.emplace_back("absent");
-    db.prefetch(views);
-    db.prefetch({});
+    db.expect_all(views);
+    db.expect_all({});
     CHECK(db.size() == 1000);
 }
 

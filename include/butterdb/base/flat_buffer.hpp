@@ -40,7 +40,7 @@ public:
         return storage_ + end_;
     }
 
-    /// Room for all that fits without another allocation: what was prepared, and more.
+    /// Room for all that fits without another allocation: when empty, the whole capacity.
     std::span<char> room() noexcept { return {storage_ + end_, capacity_ - end_}; }
 
     /// Takes `count` prepared bytes in. Requires count <= what was prepared.
@@ -53,6 +53,9 @@ public:
     void drop_back(std::size_t count) noexcept {
         BUTTERDB_ASSERT(count <= size());
         end_ -= count;
+        if (begin_ == end_) {
+            begin_ = end_ = 0;
+        }
     }
 
     /// Drops the first `count` bytes. Requires count <= size().

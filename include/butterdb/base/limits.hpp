@@ -95,7 +95,7 @@ struct limits {
 
     /// After SIGTERM, until connections are cut.
     std::chrono::milliseconds drain_patience() const noexcept {
-        return std::max<std::chrono::milliseconds>(drain - drain_reserve, drain / 2);
+        return std::max(drain - drain_reserve, std::chrono::milliseconds::zero());
     }
 
     /// Bytes of all clients' buffers together: unless set, a tenth of the store's ceiling, and

@@ -6,7 +6,9 @@
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/protocol/frame.hpp>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace butterdb {
@@ -74,6 +76,10 @@ public:
         return is_stranger() ? limits_.stranger_output_bytes_max : limits_.output_bytes_max;
     }
 
+    /// Looks ahead at what the next `receive` will execute, so that the store has it fetched
+    /// meanwhile. Changes nothing that is seen.
+    void foresee();
+
     /// Executes the requests that are complete in the input: at most `requests_max` of them, and
     /// none after `limits::turn_bytes_max` of output or other bytes moved. Gives how many it has
     /// taken off the input.
@@ -106,9 +112,11 @@ public:
 
 private:
     static constexpr std::size_t read_bytes_min = 512;  // for which every read has room
+    static constexpr std::size_t ahead_max = 16;        // requests whose keys are fetched together
 
+    bool has_foreseen() const noexcept;
+    void expect_keys();
     std::size_t take_whole_requests(time_point now, std::size_t requests_max);
-    void prefetch(std::span<const frame_reader::whole_array> found, arguments all) const;
     bool take_request(time_point now);
     bool has_filled_output() const noexcept;
     void speak_resp() noexcept;
@@ -125,6 +133,13 @@ private:
     flat_buffer output_;
     frame_reader frames_;
     argument_list arguments_;
+
+    // What has been looked ahead at: whole arrays, whose arguments are in `arguments_`.
+    std::array<frame_reader::whole_array, ahead_max> ahead_{};
+    std::size_t ahead_count_ = 0;
+    std::string_view ahead_of_;         // the input then
+    std::uint64_t ahead_settings_ = 0;  // how often they had changed then
+
     bool foreign_ = false;
     bool backlog_ = false;
     std::size_t arrived_ = 0;      // bytes of input when the last reading ended

@@ -98,7 +98,8 @@ public:
     std::function<void(peer& who, std::chrono::milliseconds span)> on_wait;
 
     /// Asks the processor for what requests about these keys will need.
-    void prefetch(arguments keys) const noexcept { db_.prefetch(keys); }
+    void expect(std::string_view key) noexcept { db_.expect(key); }
+    void fetch_expected() noexcept { db_.fetch_expected(); }
 
     /// How often CONFIG SET has changed settings.
     std::uint64_t settings_changed() const noexcept { return settings_changed_; }

@@ -64,7 +64,8 @@ public:
 
     flat_buffer& requests() noexcept { return requests_; }
 
-    /// Writes all of `requests()`, which must not be touched meanwhile.
+    /// Writes all of `requests()`, which must not be touched meanwhile. May end at once: who sends
+    /// in a loop gives others their turn.
     task<asio::error_code> send();
 
     /// Waits for bytes, which are added to `input()`. One `send` and one `receive` may be under

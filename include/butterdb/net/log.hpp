@@ -10,7 +10,8 @@ enum class log_level { none, error, warning, info };
 /// `error`, `warning`, `info`; `none` lets nothing through.
 std::string_view name_of(log_level level) noexcept;
 
-/// Lines on stderr: `2026-11-23T09:00:00.000Z warning text`. One per call.
+/// Lines on stderr: `2026-11-23T09:00:00.000Z warning text`. One per call; `more` comes right
+/// behind the text. Allocates nothing.
 class logger {
 public:
     explicit logger(log_level most) noexcept : most_(most) {}
@@ -19,12 +20,18 @@ public:
     log_level most() const noexcept { return most_; }
     void set_most(log_level most) noexcept { most_ = most; }
 
-    void error(std::string_view text) const { write(log_level::error, text); }
-    void warning(std::string_view text) const { write(log_level::warning, text); }
-    void info(std::string_view text) const { write(log_level::info, text); }
+    void error(std::string_view text, std::string_view more = {}) const {
+        write(log_level::error, text, more);
+    }
+    void warning(std::string_view text, std::string_view more = {}) const {
+        write(log_level::warning, text, more);
+    }
+    void info(std::string_view text, std::string_view more = {}) const {
+        write(log_level::info, text, more);
+    }
 
 private:
-    void write(log_level level, std::string_view text) const;
+    void write(log_level level, std::string_view text, std::string_view more) const;
 
     log_level most_;
 };

@@ -66,6 +66,31 @@ public:
     std::size_t tasks() const noexcept { return tasks_; }
 
 private:
+    // A coroutine that has not ended, counted in `tasks_` and in one number more.
+    class counted {
+    public:
+        counted(server& of, std::uint64_t& running) noexcept : of_(&of), running_(&running) {
+            ++of_->tasks_;
+            ++*running_;
+        }
+        counted(counted&& other) noexcept
+            : of_(std::exchange(other.of_, nullptr)), running_(other.running_) {}
+        counted& operator=(counted&&) = delete;
+        ~counted() { release(); }
+
+        bool is_of(const std::uint64_t& running) const noexcept { return running_ == &running; }
+        void release() noexcept {
+            if (of_ != nullptr) {
+                --std::exchange(of_, nullptr)->tasks_;
+                --*running_;
+            }
+        }
+
+    private:
+        server* of_;
+        std::uint64_t* running_;
+    };
+
     template <typename Acceptor, typename Welcome>
     task<> accept_loop(Acceptor& from, Welcome welcome);
     template <typename Stream>
@@ -78,7 +103,7 @@ private:
     void note_not_served(const std::exception& why);
     void pause_accepting(const asio::error_code& why);
     void introduce(peer& who, watched& watch) const;
-    void ended(const std::exception_ptr& failure);
+    void ended(const std::exception_ptr& failure, bool was_accepting) noexcept;
     void note_drained();
     void note_ending(const asio::error_code& ec, conversation& talk, const watched& watch);
     void wake_upkeep();
@@ -92,6 +117,7 @@ private:
     time_source& time_;
     const logger& log_;
     sweeper sweeper_;
+    turns turns_;
     std::unique_ptr<alarm> drain_alarm_;
     std::unique_ptr<alarm> upkeep_alarm_;
     std::unique_ptr<alarm> wait_alarm_;
@@ -118,17 +144,21 @@ template <typename Acceptor, typename Welcome>
 task<> server::accept_loop(Acceptor& from, Welcome welcome) {
     while (!stopping_ && from.is_open()) {
         asio::error_code ec;
-        auto socket = co_await from.async_accept(into(ec));
-        for (std::uint64_t left = limits_.accepts_max; !ec && !stopping_; --left) {
-            try {
-                welcome(std::move(socket));
-            } catch (const std::exception& why) {
-                note_not_served(why);
+        try {
+            auto socket = co_await from.async_accept(into(ec));
+            for (std::uint64_t left = limits_.accepts_max; !ec && !stopping_; --left) {
+                try {
+                    welcome(std::move(socket));
+                } catch (const std::exception& why) {
+                    note_not_served(why);
+                }
+                if (left == 1) {
+                    break;
+                }
+                socket = from.accept(ec);
             }
-            if (left == 1) {
-                break;
-            }
-            socket = from.accept(ec);
+        } catch (const std::bad_alloc&) {
+            ec = asio::error::no_memory;
         }
         const bool none_waits = ec == asio::error::would_block || ec == asio::error::try_again;
         if (ec && !none_waits && !stopping_ && from.is_open()) {
@@ -189,7 +219,7 @@ task<> server::converse(Stream stream) {
     conversation talk(engine_, limits_);
     introduce(talk.who(), watch);
     talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
-    const auto ec = co_await serve(stream, talk, limits_, watch, time_);
+    const auto ec = co_await serve(stream, talk, limits_, watch, time_, turns_);
     note_ending(ec, talk, watch);
 }
 

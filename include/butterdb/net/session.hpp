@@ -6,6 +6,7 @@
 #include <butterdb/net/sweeper.hpp>
 #include <butterdb/net/task.hpp>
 #include <butterdb/net/time_source.hpp>
+#include <butterdb/net/turns.hpp>
 
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
@@ -204,11 +205,14 @@ asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
 /// Whether the connection is over after a wait for input. Who waits for a key and has closed only
 /// their side of the connection gets an answer.
 inline bool is_over(const asio::error_code& ec, conversation& talk, const watched& watch) {
+    if (!ec) {
+        return false;
+    }
     if (ec == asio::error::eof && talk.parked()) {
         talk.give_up_waiting();
         return false;
     }
-    return ec && !watch.draining() && !watch.is_to_tidy() && !talk.woken();
+    return !watch.draining() && !watch.is_to_tidy() && !talk.woken();
 }
 
 /// While the server stops: whether there is anything left to answer.
@@ -226,13 +230,18 @@ bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::
 template <typename Stream>
 // NOLINTNEXTLINE(readability-function-cognitive-complexity): a connection's life, in one place
 task<asio::error_code> serve(
-    Stream& stream, conversation& talk, const limits& lim, watched& watch, time_source& time) {
+    Stream& stream,
+    conversation& talk,
+    const limits& lim,
+    watched& watch,
+    time_source& time,
+    turns& order) {
     std::size_t drained = 0;
     bool input_ended = false;
     asio::error_code ec;
     while (talk.open()) {
         if (talk.backlog()) {
-            co_await others_turn(stream.get_executor());
+            // Nothing to read: the next turn comes behind the others'.
         } else if (input_ended) {
             if (!talk.parked()) {
                 break;  // reading on behind the end may wait for ever
@@ -250,7 +259,8 @@ task<asio::error_code> serve(
             // Most requests come whole: a plain read has them at half the price.
             if (!talk.in_request() && talk.make_input_room(input_view::read_bytes_max)) {
                 const auto room = talk.input().room();
-                const auto some = asio::buffer(room.data(), room.size());
+                const auto some =
+                    asio::buffer(room.data(), std::min(room.size(), input_view::read_bytes_max));
                 const auto received = co_await stream.async_read_some(some, into(ec));
                 talk.input().commit(received);
             }
@@ -266,11 +276,13 @@ task<asio::error_code> serve(
                 }
                 co_return ec;
             }
-            input_ended = ec == asio::error::eof;
+            input_ended = ec && ec == asio::error::eof;
             if (watch.is_to_tidy()) {
                 talk.tidy();
             }
         }
+        talk.foresee();
+        co_await order.act();
         take_turn(talk, watch, lim, time);
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
@@ -280,6 +292,7 @@ task<asio::error_code> serve(
         if (ec) {
             co_return ec;
         }
+        co_await order.listen();
     }
     if (watch.draining() && output_has_arrived(stream)) {
         co_await part(stream, lim, watch);

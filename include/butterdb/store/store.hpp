@@ -94,8 +94,26 @@ public:
     std::optional<entry> find(std::string_view key, time_point now);
     std::optional<std::string_view> get(std::string_view key, time_point now);
 
-    /// Asks the processor for what finding these keys will need, so that the waits overlap.
-    void prefetch(std::span<const std::string_view> keys) const noexcept;
+    /// Asks the processor for the place of a key in the index, which will be looked for soon. What
+    /// lies behind it is asked for by `fetch_expected`, once other work has gone by or for many
+    /// keys at once: so the waits overlap. Changes nothing that is seen.
+    void expect(std::string_view key) noexcept {
+        if (expected_count_ == expected_.size()) {
+            fetch_expected();
+        }
+        const auto hash = hash_of(key);
+        expected_[expected_count_++] = hash;
+        prefetch_bucket(hash);
+    }
+    /// Asks for the entries of all keys that are expected, which then are not any more.
+    void fetch_expected() noexcept;
+    /// Both, for keys that are looked for at once.
+    void expect_all(std::span<const std::string_view> keys) noexcept {
+        for (const auto key : keys) {
+            expect(key);
+        }
+        fetch_expected();
+    }
 
     /// Stores `value` and `deadline` under `key`, replacing both. False when there is no memory for
     /// it: the old value and its deadline are then as they were. What makes an entry smaller always
@@ -161,6 +179,7 @@ private:
 
     std::uint64_t hash_of(std::string_view key) const noexcept { return hash_(key, secret_); }
     std::uint64_t hash_of(const slot& at) const noexcept;
+    void prefetch_bucket(std::uint64_t hash) const noexcept;
     place find_place(std::string_view key, std::uint64_t hash) const noexcept;
     template <typename Wanted>
     place find_slot(std::uint64_t hash, Wanted wanted) const noexcept;
@@ -215,6 +234,8 @@ private:
     unsigned sweep_found_ = 0;    // ... those past it
     std::uint64_t evict_at_ = 0;  // cursor
     char* homeless_ = nullptr;    // a block that the index does not know yet
+    std::array<std::uint64_t, 128> expected_{};  // hashes
+    std::size_t expected_count_ = 0;
 };
 
 }  // namespace butterdb
