@@ -88,15 +88,16 @@ bool conversation::has_filled_output() const noexcept {
 }
 
 // Requests that are whole arrays, as most are.
-void conversation::foresee() {
+void conversation::look_ahead(std::size_t requests_max) {
     ahead_count_ = 0;
-    if (parked() || !open()) {
+    ahead_of_ = input_.view();
+    if (!ahead_of_.starts_with('*') || parked() || !open() || engine_.expects_enough()) {
         return;
     }
     frames_.set_strict(peer_.stranger);
-    ahead_of_ = input_.view();
     ahead_settings_ = engine_.settings_changed();
-    ahead_count_ = frames_.look_ahead(ahead_of_, ahead_, arguments_);
+    ahead_count_ = frames_.look_ahead(
+        ahead_of_, std::span(ahead_).first(std::min(ahead_max, requests_max)), arguments_);
     expect_keys();
 }
 
@@ -123,7 +124,8 @@ void conversation::expect_keys() {
 // Executes what is foreseen, and gives how many that were.
 std::size_t conversation::take_whole_requests(time_point now, std::size_t requests_max) {
     if (!has_foreseen()) {
-        foresee();
+        engine_.fetch_expected();
+        look_ahead(requests_max);
         engine_.fetch_expected();
     }
     const auto count = std::min(std::exchange(ahead_count_, 0), requests_max);

@@ -44,8 +44,8 @@ engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
       limits_(lim),
       count_by_verb_(verbs().size()),
       client_memory_(memory),
-      watches_(client_memory_),
-      waits_(client_memory_) {
+      watches_(client_memory_, db.secret()),
+      waits_(client_memory_, db.secret()) {
     add_word_settings();
 }
 

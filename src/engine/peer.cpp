@@ -58,7 +58,8 @@ void key_watch::drop_unwatched(std::string_view key) noexcept {
         watchers_.erase(found);
     }
     if (watchers_.empty()) {
-        watchers_ = decltype(watchers_)(watchers_.get_allocator());
+        watchers_ = decltype(watchers_)(
+            0, watchers_.hash_function(), watchers_.key_eq(), watchers_.get_allocator());
     }
 }
 

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace butterdb {
@@ -29,7 +30,7 @@ server::server(
       time_(time),
       log_(log),
       sweeper_(time),
-      turns_(io.get_executor(), [&db] { db.fetch_expected(); }),
+      rounds_(io.get_executor(), [&db] { db.fetch_expected(); }),
       drain_alarm_(time.make_alarm([this] {
           log_.warning("cutting connections that did not end in time");
           sweeper_.close_all();
@@ -134,7 +135,7 @@ void server::note_not_served(const std::exception& why) {
 
 void server::pause_accepting(const asio::error_code& why) {
     if (accept_log_.due(time_.now())) {
-        log_.warning("cannot accept a connection, trying again: ", why.message());
+        log_.warning("cannot accept a connection, trying again: ", std::strerror(why.value()));
     }
     accept_alarm_->set(time_.now() + limits_.accept_pause);
 }

@@ -52,13 +52,18 @@ void watched::begin_input(awaits what, steady::duration idle_timeout, bool roomy
     if (roomy_) {
         owner_.look_for_idle();
     }
-    if (what_ != awaits::rest_of_request) {
+    if (what_ == awaits::rest_of_request) {
+        owner_.wake_by(deadline_);
+    } else {
         expect(what, what == awaits::nothing ? steady::duration::zero() : idle_timeout);
     }
 }
 
 void watched::end_input() noexcept {
     in_input_ = false;
+    if (what_ == awaits::request) {
+        expect_nothing();
+    }
 }
 
 void watched::request_begun(steady::duration span) {
@@ -129,6 +134,9 @@ void sweeper::sweep() {
     auto earliest = steady::time_point::max();
     bool look_again = false;
     for (auto* each = first_; each != nullptr; each = each->next_) {
+        if (each->what_ == awaits::rest_of_request && !each->in_input_) {
+            continue;  // it has come, and waits for its turn
+        }
         if (each->deadline_ <= now) {
             each->missed_ = each->what_;
             each->expect_nothing();

@@ -110,3 +110,28 @@ TEST_CASE("an MSET at the ceiling keeps the pairs before the one that is refused
         "ERROR OOM command not allowed when used memory > 'maxmemory'.\n"
         "LIST 3\n1\nNOT_FOUND\nNOT_FOUND\n");
 }
+
+TEST_CASE("keys that collide for a hash without a secret do not for who watches them") {
+    // Two blocks of Murmur2, which libstdc++ uses, whose differences cancel each other out.
+    constexpr std::uint64_t multiplier = 0xc6a4a7935bd1e995;
+    constexpr std::uint64_t inverse = 0x5f7a0ea7e59b19bd;
+    static_assert(multiplier * inverse == 1);
+    const auto block = [](std::uint64_t mixed) {
+        mixed *= inverse;
+        mixed ^= mixed >> 47;
+        mixed *= inverse;
+        return std::string(reinterpret_cast<const char*>(&mixed), sizeof mixed);
+    };
+    constexpr std::uint64_t top = std::uint64_t{1} << 63;
+    const auto one = block(1) + block(5);
+    const auto other = block(1 ^ top) + block(5 ^ top);
+#ifdef __GLIBCXX__
+    CHECK(std::hash<std::string_view>()(one) == std::hash<std::string_view>()(other));
+#endif
+    const hash_secret secret(1);
+    const key_watch::keyed_hash keyed(secret);
+    CHECK(keyed(one) != keyed(other));
+    CHECK(keyed(one) == keyed(std::string(one)));
+    const hash_secret other_secret(2);
+    CHECK(keyed(one) != key_watch::keyed_hash(other_secret)(one));
+}

@@ -49,7 +49,7 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
     sweeper timeouts(time);
     watched_socket watch(timeouts, sockets.server);
     conversation talk(f.run, f.lim);
-    turns order(io.get_executor());
+    rounds order(io.get_executor());
     spawn(serve(sockets.server, talk, f.lim, watch, time, order), [](const std::exception_ptr&) {});
 
     const auto [put, get, reply_bytes] = GENERATE(table<std::string, std::string, std::size_t>({

@@ -20,7 +20,7 @@ class session {
 public:
     session(test::stream_script& script, test::fixture& f) : fixture_(f), stream_(io_, script) {
         spawn(
-            serve(stream_, talk_, f.lim, watch_, time_, order_),
+            serve(stream_, talk_, f.lim, watch_, time_, round_),
             [this](const std::exception_ptr& why) {
                 failure_ = why;
                 ended_ = true;
@@ -50,6 +50,13 @@ public:
         stream_.feed();
         run();
     }
+    // It is read, and its turn has not come.
+    void arrive_before_its_turn(test::stream_script& script, std::string_view bytes) {
+        script.reads.emplace_back(bytes);
+        stream_.feed();
+        io_.restart();
+        REQUIRE(io_.poll_one() == 1);
+    }
     void drain() { sweeper_.drain(); }
 
     bool ended() const {
@@ -64,7 +71,7 @@ private:
     test::fixture& fixture_;
     test::manual_time time_;
     asio::io_context io_;
-    turns order_{io_.get_executor()};
+    rounds round_{io_.get_executor()};
     test::scripted_stream stream_;
     sweeper sweeper_{time_};
     watched_socket<test::scripted_stream> watch_{sweeper_, stream_};
@@ -353,9 +360,9 @@ TEST_CASE("between a request and its reply another client has two turns at most"
     auto modest = script_of({});
     modest.ends = false;
     flood.try_write_bytes_max = 1'000'000;
-    turns order(io.get_executor());
+    rounds round(io.get_executor());
     const auto run = [&](test::scripted_stream& stream, watched& watch, conversation& talk) {
-        spawn(serve(stream, talk, f.lim, watch, time, order), [](const std::exception_ptr&) {});
+        spawn(serve(stream, talk, f.lim, watch, time, round), [](const std::exception_ptr&) {});
     };
     test::scripted_stream first(io, flood);
     test::scripted_stream second(io, modest);
@@ -386,7 +393,7 @@ TEST_CASE("who waits for a key that is written in the same turn is answered at o
     asio::io_context io;
     test::manual_time time;
     sweeper timeouts(time);
-    turns order(io.get_executor());
+    rounds round(io.get_executor());
     auto waits = script_of({"WAITKEY key 0\n"});
     auto writes = script_of({"PUT key value\n"});
     waits.ends = writes.ends = false;
@@ -398,12 +405,37 @@ TEST_CASE("who waits for a key that is written in the same turn is answered at o
     conversation second_talk(f.run, f.lim);
     first_talk.who().wake = [&] { first_watch.wake(); };
     const auto ignore = [](const std::exception_ptr&) {};
-    spawn(serve(first, first_talk, f.lim, first_watch, time, order), ignore);
-    spawn(serve(second, second_talk, f.lim, second_watch, time, order), ignore);
+    spawn(serve(first, first_talk, f.lim, first_watch, time, round), ignore);
+    spawn(serve(second, second_talk, f.lim, second_watch, time, round), ignore);
     io.poll();
     CHECK(writes.written == "OK\n");
     CHECK(waits.written == "value\n");
     timeouts.close_all();
     io.restart();
     io.poll();
+}
+
+TEST_CASE("a request that has come is not too late, however long it waits for its turn") {
+    test::fixture f;
+    f.lim.idle_timeout = 10s;
+    auto script = script_of({});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+
+    SECTION("the client was idle before") {
+        each.advance(9s);
+        each.arrive_before_its_turn(script, "PING\n");
+        each.advance(5s);
+        CHECK(script.written == "+PONG\r\n");
+        CHECK(each.missed() == awaits::nothing);
+    }
+    SECTION("its rest came in the last second") {
+        each.arrive(script, "PI");
+        each.advance(f.lim.request_timeout - 1s);
+        each.arrive_before_its_turn(script, "NG\n");
+        each.advance(5s);
+        CHECK(script.written == "+PONG\r\n");
+        CHECK(each.missed() == awaits::nothing);
+    }
 }

@@ -121,8 +121,7 @@ def function_faults(text):
             continue
         # A head over several lines: its indent is that of the line that opens the parentheses.
         start = number
-        while start > 0 and lines[start].count(")") > 0 and sum(
-                l.count("(") - l.count(")") for l in lines[start:number + 1]) < 0:
+        while start > 0 and sum(l.count("(") - l.count(")") for l in lines[start:number + 1]) < 0:
             start -= 1
         indent = re.match(r"\s*", lines[start]).group(0)
         for end in range(number + 1, len(lines)):
@@ -190,6 +189,7 @@ BAD = [
     ("src/net/a.cpp", "void f() { co_await g([*this] { return x; }); }", "lambda"),
     ("src/net/a.cpp", "int f() {\n" + "    ++x;\n" * 70 + "}", "function of 72 lines"),
     ("src/net/a.cpp", "int f(\n    int x) const {\n" + "    ++x;\n" * 70 + "}", "function of 73 lines"),
+    ("src/net/a.cpp", "int f(\n    int x,\n    int y) {\n" + "    ++x;\n" * 70 + "}", "function of 74 lines"),
     ("src/net/a.cpp", "// " + "x" * 100, "columns"),
     ("include/butterdb/net/a.hpp", "int x;", "pragma once"),
 ]

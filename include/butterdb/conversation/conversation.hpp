@@ -68,6 +68,9 @@ public:
         peer_.leaving = peer_.leaving || peer_.made_to_wait;
     }
 
+    /// True when there is no other client.
+    bool is_alone() const noexcept { return engine_.count.connected_clients == 1; }
+
     /// True until the client has said the password, where one is asked for.
     bool is_stranger() const noexcept { return peer_.stranger; }
 
@@ -78,7 +81,7 @@ public:
 
     /// Looks ahead at what the next `receive` will execute, so that the store has it fetched
     /// meanwhile. Changes nothing that is seen.
-    void foresee();
+    void foresee() { look_ahead(ahead_max); }
 
     /// Executes the requests that are complete in the input: at most `requests_max` of them, and
     /// none after `limits::turn_bytes_max` of output or other bytes moved. Gives how many it has
@@ -115,6 +118,7 @@ private:
     static constexpr std::size_t ahead_max = 16;        // requests whose keys are fetched together
 
     bool has_foreseen() const noexcept;
+    void look_ahead(std::size_t requests_max);
     void expect_keys();
     std::size_t take_whole_requests(time_point now, std::size_t requests_max);
     bool take_request(time_point now);

@@ -97,9 +97,18 @@ public:
     /// `peer::waits_until`, by a clock that nobody sets.
     std::function<void(peer& who, std::chrono::milliseconds span)> on_wait;
 
-    /// Asks the processor for what requests about these keys will need.
-    void expect(std::string_view key) noexcept { db_.expect(key); }
-    void fetch_expected() noexcept { db_.fetch_expected(); }
+    /// Asks the processor for what a request about this key will need; see store::expect.
+    void expect(std::string_view key) noexcept {
+        db_.expect(key);
+        ++expected_;
+    }
+    /// Asks for the rest of what is expected.
+    void fetch_expected() noexcept {
+        db_.fetch_expected();
+        expected_ = 0;
+    }
+    /// True when the processor would forget more than it is told to remember.
+    bool expects_enough() const noexcept { return expected_ >= expected_max; }
 
     /// How often CONFIG SET has changed settings.
     std::uint64_t settings_changed() const noexcept { return settings_changed_; }
@@ -262,7 +271,10 @@ private:
     std::vector<word_setting> word_settings_;
     std::vector<verb_counters> count_by_verb_;
     budget_resource client_memory_;
+    static constexpr std::size_t expected_max = 2'048;  // keys, of three cache lines each
+
     std::uint64_t settings_changed_ = 0;
+    std::size_t expected_ = 0;      // keys since the last `fetch_expected`
     std::uint64_t bytes_shed_ = 0;  // held by clients that are being closed for it
     key_watch watches_;             // of WATCH
     key_watch waits_;               // of WAITKEY

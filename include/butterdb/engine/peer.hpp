@@ -4,6 +4,7 @@
 #include <butterdb/base/time.hpp>
 #include <butterdb/protocol/command.hpp>
 #include <butterdb/protocol/reply.hpp>
+#include <butterdb/store/store.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -136,7 +137,23 @@ struct peer {
 /// Who watches which key.
 class key_watch {
 public:
-    explicit key_watch(std::pmr::memory_resource& memory) : watchers_(&memory) {}
+    /// Clients choose the keys: without the secret they could have all of them collide.
+    class keyed_hash {
+    public:
+        using is_transparent = void;
+
+        explicit keyed_hash(const hash_secret& secret) noexcept : secret_(&secret) {}
+        std::size_t operator()(std::string_view key) const noexcept {
+            return static_cast<std::size_t>(secret_hash(key, *secret_));
+        }
+
+    private:
+        const hash_secret* secret_;
+    };
+
+    /// Both outlive it.
+    key_watch(std::pmr::memory_resource& memory, const hash_secret& secret)
+        : watchers_(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
 
     /// Throws std::bad_alloc; then nothing has changed.
     void add(std::string_view key, peer& who);
@@ -156,16 +173,9 @@ public:
     }
 
 private:
-    struct hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view key) const noexcept {
-            return std::hash<std::string_view>()(key);
-        }
-    };
-
     void drop_unwatched(std::string_view key) noexcept;
 
-    std::pmr::unordered_map<std::pmr::string, std::pmr::vector<peer*>, hash, std::equal_to<>>
+    std::pmr::unordered_map<std::pmr::string, std::pmr::vector<peer*>, keyed_hash, std::equal_to<>>
         watchers_;
 };
 

@@ -30,7 +30,7 @@ public:
 private:
     static constexpr unsigned wanted_first = 8;  // short sleeps of few handlers, before a trial
     static constexpr unsigned wanted_max = 4096;
-    static constexpr std::size_t few_handlers = 4;
+    static constexpr std::size_t few_handlers = 5;  // of four clients, and their round
 
     unsigned score_ = 0;
     unsigned wanted_ = wanted_first;

@@ -4,6 +4,7 @@
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/log.hpp>
+#include <butterdb/net/rounds.hpp>
 #include <butterdb/net/session.hpp>
 #include <butterdb/net/sweeper.hpp>
 #include <butterdb/net/task.hpp>
@@ -117,7 +118,7 @@ private:
     time_source& time_;
     const logger& log_;
     sweeper sweeper_;
-    turns turns_;
+    rounds rounds_;
     std::unique_ptr<alarm> drain_alarm_;
     std::unique_ptr<alarm> upkeep_alarm_;
     std::unique_ptr<alarm> wait_alarm_;
@@ -219,7 +220,7 @@ task<> server::converse(Stream stream) {
     conversation talk(engine_, limits_);
     introduce(talk.who(), watch);
     talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
-    const auto ec = co_await serve(stream, talk, limits_, watch, time_, turns_);
+    const auto ec = co_await serve(stream, talk, limits_, watch, time_, rounds_);
     note_ending(ec, talk, watch);
 }
 

@@ -2,11 +2,11 @@
 
 #include <butterdb/conversation/conversation.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/rounds.hpp>
 #include <butterdb/net/stream.hpp>
 #include <butterdb/net/sweeper.hpp>
 #include <butterdb/net/task.hpp>
 #include <butterdb/net/time_source.hpp>
-#include <butterdb/net/turns.hpp>
 
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
@@ -115,7 +115,7 @@ bool take_arrived(Stream& stream, flat_buffer& input, const limits& lim, std::si
 inline constexpr std::size_t turn_step = 25;
 
 /// One turn of a client: executes requests until there is none, or the bounds of a turn are met.
-/// A turn that is over after its first step, as most are, looks at no clock.
+/// A turn that is over after its first step, as most are, looks at no second clock.
 inline void take_turn(conversation& talk, watched& watch, const limits& lim, time_source& time) {
     const auto now = time.wall();
     auto left = lim.turn_requests_max;
@@ -192,6 +192,27 @@ inline bool must_listen(conversation& talk, const limits& lim) {
     return !overfull && !talk.woken();
 }
 
+/// The end of a connection by the server's doing.
+template <typename Stream>
+task<> leave(Stream& stream, flat_buffer& input, const limits& lim, watched& watch) {
+    if (watch.draining() && output_has_arrived(stream)) {
+        co_await part(stream, lim, watch);
+    } else {
+        co_await linger(stream, input, lim, watch);
+    }
+}
+
+/// Where a plain read may put what comes. Most requests come whole, and such a read has them for
+/// less than async_read_until. Empty: a request has begun, or there is no memory; then it is for
+/// async_read_until to bring the rest, or to fail.
+inline asio::mutable_buffer room_for_whole_requests(conversation& talk) {
+    if (talk.in_request() || !talk.make_input_room(input_view::read_bytes_max)) {
+        return {};
+    }
+    const auto room = talk.input().room();
+    return {room.data(), std::min(room.size(), input_view::read_bytes_max)};
+}
+
 /// What an error is called by streams that have no layers: that the peer has ended is always eof.
 template <typename Stream>
 asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
@@ -224,9 +245,10 @@ bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::
     return arrived || waits;
 }
 
-/// One connection, from its first byte to its last: read, act, write. Ends when the peer has gone,
-/// the conversation is over, or the watch says so; gives the error that ended it, if one did.
-/// `Stream` is an async stream with `try_read`, `try_write`, `output_has_arrived` and `end_output`.
+/// One connection, from its first byte to its last: read, act in the round, write. Ends when the
+/// peer has gone, the conversation is over, or the watch says so; gives the error that ended it, if
+/// one did. `Stream` is an async stream with `try_read`, `try_write`, `output_has_arrived` and
+/// `end_output`.
 template <typename Stream>
 // NOLINTNEXTLINE(readability-function-cognitive-complexity): a connection's life, in one place
 task<asio::error_code> serve(
@@ -235,13 +257,13 @@ task<asio::error_code> serve(
     const limits& lim,
     watched& watch,
     time_source& time,
-    turns& order) {
+    rounds& round) {
     std::size_t drained = 0;
     bool input_ended = false;
     asio::error_code ec;
     while (talk.open()) {
         if (talk.backlog()) {
-            // Nothing to read: the next turn comes behind the others'.
+            // Reads nothing: its next turn is in the next round.
         } else if (input_ended) {
             if (!talk.parked()) {
                 break;  // reading on behind the end may wait for ever
@@ -256,12 +278,9 @@ task<asio::error_code> serve(
                 talk.parked() ? awaits::nothing : awaits::request, lim.idle_timeout, talk.roomy());
             const request_arrived arrived(talk, watch, lim);
             ec.clear();
-            // Most requests come whole: a plain read has them at half the price.
-            if (!talk.in_request() && talk.make_input_room(input_view::read_bytes_max)) {
-                const auto room = talk.input().room();
-                const auto some =
-                    asio::buffer(room.data(), std::min(room.size(), input_view::read_bytes_max));
-                const auto received = co_await stream.async_read_some(some, into(ec));
+            const auto room = room_for_whole_requests(talk);
+            if (room.size() > 0) {
+                const auto received = co_await stream.async_read_some(room, into(ec));
                 talk.input().commit(received);
             }
             if (!ec && !arrived.all()) {
@@ -281,8 +300,11 @@ task<asio::error_code> serve(
                 talk.tidy();
             }
         }
-        talk.foresee();
-        co_await order.act();
+        if (talk.backlog() || !talk.is_alone()) {
+            // Others read and act meanwhile: the client may be roused, killed, or closed.
+            talk.foresee();
+            co_await round.to_act(talk.backlog());
+        }
         take_turn(talk, watch, lim, time);
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
@@ -292,13 +314,9 @@ task<asio::error_code> serve(
         if (ec) {
             co_return ec;
         }
-        co_await order.listen();
+        co_await round.to_read();
     }
-    if (watch.draining() && output_has_arrived(stream)) {
-        co_await part(stream, lim, watch);
-        co_return asio::error_code();
-    }
-    co_await linger(stream, talk.input(), lim, watch);
+    co_await leave(stream, talk.input(), lim, watch);
     co_return asio::error_code();
 }
 

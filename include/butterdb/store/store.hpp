@@ -96,7 +96,8 @@ public:
 
     /// Asks the processor for the place of a key in the index, which will be looked for soon. What
     /// lies behind it is asked for by `fetch_expected`, once other work has gone by or for many
-    /// keys at once: so the waits overlap. Changes nothing that is seen.
+    /// keys at once: so the waits overlap. Changes nothing that is seen, and holds whatever the
+    /// store does meanwhile: the place is found anew from the hash.
     void expect(std::string_view key) noexcept {
         if (expected_count_ == expected_.size()) {
             fetch_expected();
@@ -166,6 +167,9 @@ public:
     void set_ceiling(std::uint64_t bytes) noexcept { budget_.set_ceiling(bytes); }
     bool evicts() const noexcept { return eviction_ != eviction::none; }
     void set_eviction(eviction how) noexcept { eviction_ = how; }
+    /// What makes its hashes its own.
+    const hash_secret& secret() const noexcept { return secret_; }
+
     /// Entries deleted since the start: past their deadline, and to make room.
     std::uint64_t expired() const noexcept { return expired_; }
     std::uint64_t evicted() const noexcept { return evicted_; }
