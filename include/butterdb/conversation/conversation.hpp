@@ -84,7 +84,7 @@ public:
     void foresee() { look_ahead(ahead_max); }
 
     /// Executes the requests that are complete in the input: at most `requests_max` of them, and
-    /// none after `limits::turn_bytes_max` of output or other bytes moved. Gives how many it has
+    /// none after `output_bytes_max` bytes of output or others moved. Gives how many it has
     /// taken off the input.
     std::size_t receive(time_point now, std::size_t requests_max);
 

@@ -32,7 +32,7 @@ struct frame {
 /// Finds requests at the front of a connection's input, line or RESP, decided by the first byte of
 /// each, and splits them into arguments: views into the input, whose bytes are overwritten where a
 /// quoted argument of a line is decoded. What it answers depends on the bytes alone, never on how
-/// they arrived. Source: docs/protocol.md, "Framing".
+/// they arrived. Source: docs/protocol.md, "Requests".
 ///
 ///     switch (frames.next(input, arguments).what) ...; drop `size` bytes of the input; again
 ///
