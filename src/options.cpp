@@ -88,7 +88,8 @@ public:
         app_.footer(
             "Sizes take units of 1024: 64MiB, 2GiB. Every option can be set in the environment\n"
             "(BUTTERDB_PORT=9091) and in the file (port = 9091); the command line comes first,\n"
-            "then the environment, then the file. BUTTERDB_CONFIG names the file, BUTTERDB_PASSWORD\n"
+            "then the environment, then the file. BUTTERDB_CONFIG names the file, "
+            "BUTTERDB_PASSWORD\n"
             "is the password.");
     }
 
