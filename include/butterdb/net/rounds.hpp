@@ -24,7 +24,7 @@ class rounds {
 public:
     /// `before_acting` is called once in each round.
     explicit rounds(
-        executor where, std::function<void()> before_acting = [] {})
+        const executor& where, std::function<void()> before_acting = [] {})
         : where_(where), before_acting_(std::move(before_acting)) {}
     rounds(const rounds&) = delete;
     rounds& operator=(const rounds&) = delete;

@@ -262,7 +262,7 @@ private:
 /// Awaited: goes on behind all that is ready to run.
 class others_turn : public waiter<> {
 public:
-    explicit others_turn(executor where) noexcept : waiter(nullptr), where_(where) {}
+    explicit others_turn(const executor& where) noexcept : waiter(nullptr), where_(where) {}
 
     template <typename Promise>
     void await_suspend(std::coroutine_handle<Promise> caller) {
