@@ -87,18 +87,25 @@ bool conversation::has_filled_output() const noexcept {
     return output_.size() + engine_.bytes_moved() >= output_bytes_max();
 }
 
-// Requests that are whole arrays, as most are.
+void conversation::foresee() {
+    ahead_count_ = 0;
+    if (!engine_.expects_enough()) {
+        look_ahead(ahead_max);
+        expect_keys();
+    }
+}
+
+// Finds requests that are whole arrays, as most are.
 void conversation::look_ahead(std::size_t requests_max) {
     ahead_count_ = 0;
     ahead_of_ = input_.view();
-    if (!ahead_of_.starts_with('*') || parked() || !open() || engine_.expects_enough()) {
+    if (!ahead_of_.starts_with('*') || parked() || !open()) {
         return;
     }
     frames_.set_strict(peer_.stranger);
     ahead_settings_ = engine_.settings_changed();
     ahead_count_ = frames_.look_ahead(
         ahead_of_, std::span(ahead_).first(std::min(ahead_max, requests_max)), arguments_);
-    expect_keys();
 }
 
 // What is foreseen holds until the input is another, or may have to be read in another way.
@@ -124,9 +131,11 @@ void conversation::expect_keys() {
 // Executes what is foreseen, and gives how many that were.
 std::size_t conversation::take_whole_requests(time_point now, std::size_t requests_max) {
     if (!has_foreseen()) {
-        engine_.fetch_expected();
         look_ahead(requests_max);
-        engine_.fetch_expected();
+        if (ahead_count_ > 1) {  // for one, asking comes too late to help
+            expect_keys();
+            engine_.fetch_expected();
+        }
     }
     const auto count = std::min(std::exchange(ahead_count_, 0), requests_max);
     if (count == 0) {

@@ -81,7 +81,7 @@ public:
 
     /// Looks ahead at what the next `receive` will execute, so that the store has it fetched
     /// meanwhile. Changes nothing that is seen.
-    void foresee() { look_ahead(ahead_max); }
+    void foresee();
 
     /// Executes the requests that are complete in the input: at most `requests_max` of them, and
     /// none after `output_bytes_max` bytes of output or others moved. Gives how many it has
