@@ -65,7 +65,9 @@ bool conversation::grow_input(std::size_t read_bytes_max) noexcept {
         if (input_.capacity() - size < read_bytes_min) {
             const auto doubled = std::max(2 * input_.capacity(), size + read_bytes_min);
             const auto due = frames_.due();
-            input_.set_capacity(due > size ? std::min(doubled, due + read_bytes_min) : doubled);
+            // Many small arguments are not to be moved one by one.
+            const bool ends_there = due > size && frames_.due_for_argument() > size / 4;
+            input_.set_capacity(ends_there ? std::min(doubled, due + read_bytes_min) : doubled);
         }
         input_.prepare(std::min(input_.capacity() - size, read_bytes_max));
         engine_.shed_clients();
@@ -157,18 +159,20 @@ std::size_t conversation::take_whole_requests(time_point now, std::size_t reques
 
 // Executes one request; false when there is none.
 bool conversation::take_request(time_point now) {
+    const bool is_array = input_.view().starts_with('*');  // a line is overwritten when it is read
     const auto next = frames_.next(input_.bytes(), arguments_);
+    if (next.what == frame::kind::incomplete) {
+        return false;
+    }
+    if (is_array) {
+        speak_resp();
+    }
     switch (next.what) {
         case frame::kind::incomplete:
-            return false;
         case frame::kind::empty:
-            break;
         case frame::kind::skipped:
-            speak_resp();
             break;
         case frame::kind::array:
-            speak_resp();
-            [[fallthrough]];
         case frame::kind::line:
             engine_.execute(arguments_, peer_, output_, now);
             break;
@@ -198,9 +202,6 @@ void conversation::speak_resp() noexcept {
 }
 
 void conversation::refuse(error::kind what) {
-    if (input_.view().starts_with('*')) {
-        speak_resp();
-    }
     engine_.refuse({what, "ERR", frames_.reason()}, peer_, output_);
 }
 

@@ -20,6 +20,10 @@ std::string address_of(const peer& each) {
     return each.address ? each.address() : std::string();
 }
 
+error wrong_syntax() {
+    return {error::kind::form, "ERR", "syntax error"};
+}
+
 error wrong_password() {
     return {
         error::kind::refused, "WRONGPASS", "invalid username-password pair or user is disabled."};
@@ -211,6 +215,7 @@ void engine::run(const command::select&, turn& t) {
 void engine::run(const command::reset&, turn& t) {
     abort_transaction(t.who);
     t.who.stranger = static_cast<bool>(admits);
+    t.who.exempt = false;
     t.who.name.clear();
     if (t.who.speaks == dialect::resp3) {
         t.who.speaks = dialect::resp2;
@@ -259,7 +264,7 @@ void engine::run(const command::client& request, turn& t) {
 void engine::set_no_evict(std::string_view word, turn& t) {
     const bool on = equals_ignoring_case(word, "ON");
     if (!on && !equals_ignoring_case(word, "OFF")) {
-        t.out.failure(refusal("syntax error"));
+        t.out.failure(wrong_syntax());
         return;
     }
     t.who.exempt = on;
@@ -279,7 +284,7 @@ void engine::set_client_info(std::string_view attribute, std::string_view value,
 void engine::list_clients(arguments words, turn& t) {
     const auto filter = read_filter(words);
     if (filter.wrong) {
-        t.out.failure(refusal("syntax error"));
+        t.out.failure(wrong_syntax());
         return;
     }
     std::string lines;
@@ -296,7 +301,7 @@ void engine::kill_clients(arguments words, turn& t) {
     const bool by_address = words.size() == 1;
     auto filter = by_address ? client_filter{{}, words[0], false, false} : read_filter(words);
     if (filter.wrong) {
-        t.out.failure(refusal("syntax error"));
+        t.out.failure(wrong_syntax());
         return;
     }
     std::int64_t killed = 0;

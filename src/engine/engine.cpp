@@ -74,28 +74,41 @@ engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) const {
         false};
 }
 
-// Whom to close so that memory comes back: who holds most; a stranger, when all strangers together
-// hold more than their share, however little each. Those who are being closed already do not count.
+// Whom to close so that memory comes back: who holds most, but nobody who is exempt. Strangers, and
+// those who are exempt, have a share: when all of a kind together hold more, the largest of them
+// goes, however little it holds. Those who are being closed already do not count.
 peer* engine::largest_client() const noexcept {
-    const auto larger = [](peer* best, peer* each) {
-        return best == nullptr || each->memory.bytes_used() > best->memory.bytes_used() ? each
-                                                                                        : best;
+    struct group {
+        peer* largest = nullptr;
+        std::uint64_t bytes = 0;
+
+        void add(peer& each) noexcept {
+            const auto held = each.memory.bytes_used();
+            if (largest == nullptr || held > largest->memory.bytes_used()) {
+                largest = &each;
+            }
+            bytes += held;
+        }
     };
-    peer* largest = nullptr;
-    peer* largest_stranger = nullptr;
-    std::uint64_t strangers_hold = 0;
+    group strangers;
+    group exempt;
+    group others;
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
-        if (each->bytes_shed != 0 || each->exempt) {
+        if (each->bytes_shed != 0) {
             continue;
         }
-        largest = larger(largest, each);
+        (each->exempt ? exempt : others).add(*each);
         if (each->stranger) {
-            largest_stranger = larger(largest_stranger, each);
-            strangers_hold += each->memory.bytes_used();
+            strangers.add(*each);
         }
     }
-    const auto share = limits_.client_memory_max() / limits_.stranger_memory_divisor;
-    return strangers_hold > share ? largest_stranger : largest;
+    const auto share = limits_.client_memory_max() / limits_.client_memory_share;
+    for (const auto* kind : {&strangers, &exempt}) {
+        if (kind->bytes > share) {
+            return kind->largest;
+        }
+    }
+    return others.largest;
 }
 
 void engine::close_largest_clients() {
@@ -127,9 +140,8 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
         return;
     }
     who.last_verb = row->name;
-    const auto before = out.size();
     auto t = begin(who, out, now);
-    try {
+    reply_within_limit(t, [&] {
         if (who.stranger && !is_for_strangers(row->name)) {
             refuse_stranger(*row, t);
         } else if (who.queueing && !acts_at_once(row->name)) {
@@ -137,11 +149,20 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
         } else {
             dispatch(*row, request, t);
         }
+    });
+    clear_scratch();
+}
+
+// Calls act(), which replies; an error takes the place of a reply that is too long.
+template <typename Act>
+void engine::reply_within_limit(turn& t, Act act) {
+    const auto before = t.bytes.size();
+    try {
+        act();
     } catch (const reply_too_long&) {
-        out.drop_back(out.size() - before);
+        t.bytes.drop_back(t.bytes.size() - before);
         t.out.failure(too_long(limits_.reply_bytes_allowed()));
     }
-    clear_scratch();
 }
 
 // A verb that is not known, or has not as many arguments.
@@ -154,6 +175,10 @@ void engine::reject(arguments request, const verb* known, peer& who, flat_buffer
     }
     auto why = find_command(request).error();
     why.text += advice(request, why, who.speaks);
+    if (known != nullptr && known->name == "EXEC") {
+        why.code = "EXECABORT";
+        why.text.insert(0, "Transaction discarded because of: ");
+    }
     refuse(why, who, out);
 }
 
@@ -340,8 +365,9 @@ void engine::run(const command::waitkey& request, turn& t) {
         reply_value(found, t);
         return;
     }
-    waits_.add(request.key, t.who);
+    // In this order: when memory fails in between, `remove` still finds what was added.
     t.who.waits_for.emplace(request.key, &t.who.memory);
+    waits_.add(request.key, t.who);
     wait(t.who, std::chrono::milliseconds(request.milliseconds));
 }
 
@@ -366,7 +392,7 @@ bool engine::answer_waiting(peer& who, flat_buffer& out, time_point now) {
         return false;
     }
     auto t = begin(who, out, now);
-    reply_value(found, t);
+    reply_within_limit(t, [&] { reply_value(found, t); });
     stop_waiting(who);
     return true;
 }

@@ -15,7 +15,7 @@ constexpr std::size_t keys_step = 1024;
 
 // Half a second and more counts as a second, as in Redis.
 std::int64_t rounded_seconds(std::int64_t milliseconds) {
-    return (milliseconds + 500) / 1000;
+    return milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0);
 }
 
 }  // namespace
@@ -143,7 +143,8 @@ void engine::run(const command::scan& request, turn& t) {
         return;
     }
     std::vector<std::string_view> found;
-    const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
+    const auto keys_max = std::min<std::uint64_t>(request.count, limits_.scan_keys_max);
+    const auto next = db_.scan(request.cursor, keys_max, t.now, [&](const store::entry& each) {
         if (request.strings && matches_glob(request.pattern, each.key)) {
             found.push_back(each.key);
         }
@@ -158,7 +159,8 @@ void engine::run(const command::scan& request, turn& t) {
 
 void engine::run(const command::delprefix& request, turn& t) {
     std::vector<std::string> found;
-    const auto next = db_.scan(request.cursor, request.count, t.now, [&](const store::entry& each) {
+    const auto keys_max = std::min<std::uint64_t>(request.count, limits_.scan_keys_max);
+    const auto next = db_.scan(request.cursor, keys_max, t.now, [&](const store::entry& each) {
         if (each.key.starts_with(request.prefix)) {
             found.emplace_back(each.key);
         }

@@ -62,6 +62,7 @@ void engine::run(const command::set& request, turn& t) {
     const bool was_there = present.has_value();
     const bool met = is_met(request, present);
     if (request.reply == answer::old_value && was_there) {
+        t.out.expect_room(present->value.size());
         scratch_.assign(present->value);
     }
     if (met && !write(request.key, request.value, deadline_of(request.deadline, kept, t.now), t)) {
@@ -141,7 +142,11 @@ void engine::run(const command::mset& request, turn& t) {
     }
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
         if (!write(pairs[i], pairs[i + 1], no_deadline, t)) {
-            return;  // what stands before it is stored
+            // Of an MSET, what stands before it is stored. An MSETNX knows how it was before.
+            for (std::size_t done = 0; request.if_all_absent && done < i; done += 2) {
+                erase(pairs[done], t);
+            }
+            return;
         }
     }
     request.if_all_absent ? t.out.integer(1) : t.out.status("OK");

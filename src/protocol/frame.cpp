@@ -20,7 +20,7 @@ constexpr std::size_t number_bytes_max = 32;
 
 // A blank, a printable byte, `*`, or the CR or LF of an empty line.
 constexpr bool may_begin_request(char c) noexcept {
-    return (c >= ' ' && c <= '~') || c == '\n' || c == '\r';
+    return (c >= ' ' && c <= '~') || c == '\t' || c == '\n' || c == '\r';
 }
 
 // A browser or another HTTP client sends its requests as lines; none of them may run.

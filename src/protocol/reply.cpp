@@ -73,9 +73,7 @@ void reply_writer::integer(std::int64_t value) {
 }
 
 void reply_writer::bulk(std::string_view value) {
-    if (out_->size() + value.size() > bytes_max_) {
-        throw reply_too_long();
-    }
+    expect_room(value.size());
     if (speaks_ == dialect::text) {
         append_value(*out_, value);
         out_->append('\n');
@@ -90,6 +88,12 @@ void reply_writer::bulk(std::string_view value) {
     *to++ = '\r';
     *to++ = '\n';
     out_->commit(static_cast<std::size_t>(to - begin));
+}
+
+void reply_writer::expect_room(std::size_t bytes) const {
+    if (out_->size() + bytes > bytes_max_) {
+        throw reply_too_long();
+    }
 }
 
 void reply_writer::null(std::string_view resp2) {
@@ -113,6 +117,7 @@ void reply_writer::text(std::string_view lines) {
         bulk(lines);
         return;
     }
+    expect_room(lines.size());
     if (speaks_ == dialect::resp3) {
         constexpr std::string_view format = "txt:";
         append_number_line(*out_, '=', format.size() + lines.size());

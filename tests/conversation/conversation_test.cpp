@@ -9,7 +9,11 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace butterdb;
@@ -37,7 +41,7 @@ const std::vector<dialogue> short_dialogues{
     {"ECHO a\n\x16\x03\x01\n", "a\n"},
     {"ECHO a\n*x\r\n", "a\n-ERR Protocol error: invalid multibulk length\r\n"},
     {"*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
-    {"*0\r\nGET a\r\n", "NOT_FOUND\n"},
+    {"*0\r\nGET a\r\n", "$-1\r\n"},
     {"\rGET a\n", ""},
 };
 
@@ -57,6 +61,8 @@ const std::vector<dialogue> long_dialogues{
     {"SET a 1\nset b 2\nDEL a b c\nEXISTS a b\nDBSIZE\n", "OK\nOK\n2\n0\n0\n"},
     {"PUT a 1\nPUT b 2\nEXISTS a a b c\nDBSIZE\nFLUSHALL async\nDBSIZE\nGET a\n",
      "OK\nOK\n3\n2\nOK\n0\nNOT_FOUND\n"},
+    {"\"*\" \x01\nGET a\n",
+     "INVALID control character outside quotes, write it as \"\\xHH\"\nNOT_FOUND\n"},
     {"ECHO \"\\x00\\xff\"\nECHO ''\nPING \"a b\"\nPING\n", "\"\\x00\xff\"\n\"\"\na b\n+PONG\r\n"},
     {"GET a\x01\nECHO still here\nECHO still-here\n",
      "INVALID control character outside quotes, write it as \"\\xHH\"\n"
@@ -308,6 +314,28 @@ TEST_CASE("a value of a power of two doubles no buffer for its last bytes") {
     CHECK(talk.output() == "+OK\r\n");
 }
 
+TEST_CASE("a request of many arguments is not moved once for each") {
+    test::fixture f;
+    test::failing_resource memory;
+    engine run(f.db, f.lim, memory);
+    conversation talk(run, f.lim);
+    std::string rest = "*20001\r\n$4\r\nMSET\r\n";
+    for (int i = 0; i < 10'000; ++i) {
+        rest += "$1\r\nk\r\n$1000\r\n" + std::string(1'000, 'x') + "\r\n";
+    }
+    const auto whole = rest.size();
+    for (std::size_t at = 0; at < whole;) {
+        REQUIRE(talk.make_input_room(64 * KiB));
+        const auto room = talk.input().room().size();
+        const auto part = std::min<std::size_t>({whole - at, room, 16 * KiB});
+        talk.input().append(std::string_view(rest).substr(at, part));
+        at += part;
+        talk.receive(f.now, 100);
+    }
+    CHECK(talk.output() == "+OK\r\n");
+    CHECK(memory.bytes_allocated() < 8 * whole);
+}
+
 TEST_CASE("an idle client gives back what its requests needed") {
     test::fixture f;
     conversation talk(f.run, f.lim);
@@ -398,6 +426,48 @@ TEST_CASE("whichever allocation of a conversation fails, the store keeps what it
     }
 }
 
+TEST_CASE("whichever allocation of a wait for a key fails, whoever writes it meets nobody gone") {
+    using mode = test::failing_resource::mode;
+    const auto how = GENERATE(mode::once, mode::from_then_on);
+    const std::string key(40, 'k');  // too long to lie in a string itself
+    bool completed = false;
+    for (std::uint64_t number = 1; !completed; ++number) {
+        test::fixture f;
+        test::failing_resource memory;
+        engine run(f.db, f.lim, memory);
+        std::optional<conversation> talk(std::in_place, run, f.lim);
+        memory.fail_at(number, how);
+        try {
+            test::append(*talk, "WAITKEY " + key + " 0\n");
+            talk->receive(f.now, 100);
+            completed = talk->parked();
+        } catch (const std::bad_alloc&) {
+            CHECK(memory.has_failed());
+        }
+        memory.never_fail();
+        talk.reset();
+        conversation other(run, f.lim);
+        test::append(other, "PUT " + key + " v\n");
+        CHECK(test::take_turns(other, f.now) == "OK\n");
+        CHECK(run.waiting_clients() == 0);
+        REQUIRE(number < 100);
+    }
+}
+
+TEST_CASE("a key that was waited for, and is too long for a reply, is refused") {
+    test::fixture f;
+    f.lim.reply_bytes_max = 1 * KiB;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "WAITKEY k 0\n");
+    CHECK(test::take_turns(talk, f.now).empty());
+    conversation other(f.run, f.lim);
+    test::append(other, "PUT k " + std::string(2 * KiB, 'x') + "\n");
+    CHECK(test::take_turns(other, f.now) == "OK\n");
+    CHECK(test::take_turns(talk, f.now).starts_with("ERROR ERR reply is over the limit of 1024 "));
+    CHECK(talk.open());
+    CHECK_FALSE(talk.parked());
+}
+
 TEST_CASE("when all clients together hold too much, the one that holds most is closed") {
     test::fixture f;
     f.lim.client_memory = 300'000;
@@ -436,12 +506,19 @@ TEST_CASE("when all clients together hold too much, the one that holds most is c
         CHECK(test::take_turns(*clients[0], f.now).starts_with("-ERR "));
         CHECK_FALSE(cut[0]);
     }
-    SECTION("who is exempt stays") {
-        test::append(*clients[1], "CLIENT NO-EVICT ON\n");
-        CHECK(test::take_turns(*clients[1], f.now) == "OK\n");
-        hold(0, 100'000);
-        hold(1, 250'000);
-        CHECK(cut == std::vector{true, false, false, false});
+    SECTION("who is exempt stays, unless those who are hold more than their share") {
+        for (std::size_t i = 0; i < 2; ++i) {
+            test::append(*clients[i], "CLIENT NO-EVICT ON\n");
+            CHECK(test::take_turns(*clients[i], f.now) == "OK\n");
+        }
+        hold(0, 50'000);
+        hold(2, 120'000);
+        hold(3, 140'000);
+        CHECK(cut == std::vector{false, false, false, true});
+        clients[3].reset();
+        hold(1, 140'000);
+        CHECK(cut == std::vector{false, true, false, true});
+        CHECK(clients[2]->open());
     }
     SECTION("what is queued, watched and waited for counts") {
         test::append(*clients[0], "MULTI\n");

@@ -3,6 +3,7 @@
 #include <butterdb/conversation/conversation.hpp>
 #include <butterdb/protocol/verbs.hpp>
 
+#include <algorithm>
 #include <string>
 
 using namespace butterdb;
@@ -44,14 +45,17 @@ TEST_CASE("commands about connections") {
     CHECK(first.say("CLIENT INFO").starts_with("LIST 1\nid=1 addr= name=worker "));
     CHECK(first.say("CLIENT LIST ADDR 10.0.0.2:5000").starts_with("LIST 1\nid=2 addr=10.0.0.2"));
     CHECK(first.say("CLIENT LIST ID 1 2").starts_with("LIST 2\n"));
-    CHECK(first.say("CLIENT LIST TYPE master").starts_with("ERROR ERR syntax error"));
+    CHECK(first.say("CLIENT LIST TYPE master").starts_with("INVALID syntax error"));
     CHECK(first.say("CLIENT SETINFO lib-name me") == "OK\n");
     CHECK(first.say("CLIENT SETINFO nonsense me").starts_with("ERROR ERR Unrecognized option"));
     CHECK(first.say("CLIENT NO-EVICT on") == "OK\n");
     CHECK(first.talk().who().exempt);
     CHECK(first.say("CLIENT NO-EVICT off") == "OK\n");
     CHECK_FALSE(first.talk().who().exempt);
-    CHECK(first.say("CLIENT NO-EVICT maybe") == "ERROR ERR syntax error\n");
+    CHECK(first.say("CLIENT NO-EVICT on") == "OK\n");
+    CHECK(first.say("RESET") == "RESET\n");
+    CHECK_FALSE(first.talk().who().exempt);
+    CHECK(first.say("CLIENT NO-EVICT maybe") == "INVALID syntax error\n");
     CHECK(first.say("CLIENT KILL 10.0.0.3:5000") == "ERROR ERR No such client\n");
     CHECK(first.say("CLIENT KILL ADDR 10.0.0.2:5000") == "1\n");
     CHECK(cut);
@@ -90,6 +94,8 @@ TEST_CASE("commands about values and deadlines that have rare forms") {
     client c(f);
     CHECK(c.say("PSETEX k 1500 v") == "OK\n");
     CHECK(c.say("PEXPIRETIME k") == "1001500\n");
+    CHECK(c.say("PEXPIREAT k 9223372036854775807") == "1\n");
+    CHECK(c.say("EXPIRETIME k") == "9223372036854776\n");
     CHECK(c.say("COPY k j DB 1").starts_with("INVALID DB index is out of range"));
     CHECK(c.say("COPY k j DB 0 REPLACE") == "1\n");
     CHECK(c.say("SCAN 0 TYPE string").starts_with("LIST 2\n0\nLIST 2\n"));
@@ -109,6 +115,46 @@ TEST_CASE("an MSET at the ceiling keeps the pairs before the one that is refused
         test::take_turns(talk, f.now) ==
         "ERROR OOM command not allowed when used memory > 'maxmemory'.\n"
         "LIST 3\n1\nNOT_FOUND\nNOT_FOUND\n");
+}
+
+TEST_CASE("an MSETNX at the ceiling stores nothing") {
+    test::fixture f;
+    store small(*std::pmr::new_delete_resource(), {420 * KiB, 1});
+    engine run(small, f.lim);
+    conversation talk(run, f.lim);
+    test::append(talk, "MSETNX a 1 b " + std::string(60'000, 'x') + " c 3\nMGET a b c\n");
+    CHECK(
+        test::take_turns(talk, f.now) ==
+        "ERROR OOM command not allowed when used memory > 'maxmemory'.\n"
+        "LIST 3\nNOT_FOUND\nNOT_FOUND\nNOT_FOUND\n");
+}
+
+TEST_CASE("a command whose reply has no room has done nothing") {
+    test::fixture f;
+    f.lim.reply_bytes_max = 1 * KiB;
+    client c(f);
+    const std::string old_value(2 * KiB, 'x');
+    CHECK(c.say("PUT k " + old_value) == "OK\n");
+    for (const std::string request : {"PUT k new GET", "GETEX k EX 100", "GETDEL k"}) {
+        CAPTURE(request);
+        CHECK(c.say(request).starts_with("ERROR ERR reply is over the limit"));
+        CHECK(f.db.get("k", f.now) == old_value);
+        CHECK(c.say("TTL k") == "-1\n");
+    }
+}
+
+TEST_CASE("SCAN and DELPREFIX look at a bounded number of keys, whatever is asked for") {
+    test::fixture f;
+    f.lim.scan_keys_max = 100;
+    client c(f);
+    for (int i = 0; i < 5'000; ++i) {
+        c.say("PUT " + std::to_string(i) + " v");
+    }
+    const auto found = c.say("SCAN 0 COUNT 1000000000");
+    CHECK(std::ranges::count(found, '\n') < 200);
+    CHECK_FALSE(found.starts_with("LIST 2\n0\n"));
+    c.say("DELPREFIX 0 '' COUNT 9223372036854775807");
+    CHECK(f.db.size() > 4'800);
 }
 
 TEST_CASE("keys that collide for a hash without a secret do not for who watches them") {

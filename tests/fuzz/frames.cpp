@@ -103,7 +103,7 @@ private:
     void read_line() {
         const auto first = rest_.front();
         const bool printable = first >= ' ' && first <= '~';
-        if (!printable && first != '\n' && first != '\r') {
+        if (!printable && first != '\t' && first != '\n' && first != '\r') {
             end("#");
             return;
         }

@@ -25,6 +25,8 @@ public:
     std::uint64_t refusals() const { return refusals_; }
     bool has_failed() const { return fail_at_ != 0 && seen_ >= fail_at_; }
     std::uint64_t bytes_held() const { return held_; }
+    /// All that was ever allocated.
+    std::uint64_t bytes_allocated() const { return allocated_; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
@@ -37,6 +39,7 @@ private:
         }
         void* const block = memory_of_stores().allocate(bytes, alignment);
         held_ += bytes;
+        allocated_ += bytes;
         return block;
     }
 
@@ -52,6 +55,7 @@ private:
     std::uint64_t seen_ = 0;
     std::uint64_t fail_at_ = 0;
     std::uint64_t held_ = 0;
+    std::uint64_t allocated_ = 0;
     std::uint64_t refusals_ = 0;
     mode how_ = mode::once;
 };

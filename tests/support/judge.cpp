@@ -50,8 +50,16 @@ void judge::skip_silent() {
             over_ = true;
         } else if (oldest.becomes != fate::empty) {
             return;
+        } else if (oldest.bytes.starts_with('*')) {
+            speaks_resp();
         }
         open_.pop_front();
+    }
+}
+
+void judge::speaks_resp() {
+    if (who_.speaks == dialect::text) {
+        who_.speaks = dialect::resp2;
     }
 }
 
@@ -74,8 +82,8 @@ void judge::answer_oldest(reply_cursor& said, time_point now) {
     const auto oldest = std::move(open_.front().sent);
     model_.waits_since = open_.front().arrived;
     open_.pop_front();
-    if (!oldest.as_line && who_.speaks == dialect::text) {
-        who_.speaks = dialect::resp2;
+    if (!oldest.as_line) {
+        speaks_resp();
     }
     if (oldest.becomes == fate::answered) {
         model_.answer(who_, oldest.request, said, now);

@@ -65,6 +65,7 @@ private:
 
     void answer_oldest(reply_cursor& said, time_point now);
     void skip_silent();
+    void speaks_resp();
     bool has_arrived(const open_request& each) const;
     bool may_be_judged(const open_request& each) const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,11 @@ private:
         }
         ~manual_alarm() override { std::erase(time.alarms_, this); }
 
-        void set(steady::time_point at) override { when = at; }
+        void set(steady::time_point at) override {
+            when = steady::time_point::max();
+            ::operator delete(::operator new(1));  // the machine's takes memory too
+            when = at;
+        }
         void cancel() noexcept override { when = steady::time_point::max(); }
 
         manual_time& time;

@@ -40,9 +40,9 @@ struct limits {
     std::uint64_t stranger_arguments_max = 10;
     std::uint64_t stranger_bulk_bytes_max = 16 * KiB;
     std::uint64_t stranger_request_bytes_max = 64 * KiB;
-    std::uint64_t stranger_memory_divisor = 4;  ///< share of client_memory_max of all together
     std::uint64_t stranger_output_bytes_max = 1 * KiB;  ///< instead of output_bytes_max
     std::chrono::seconds stranger_write_timeout{1};     ///< instead of write_timeout
+    std::chrono::seconds stranger_idle_timeout{30};     ///< instead of a longer idle_timeout
     unsigned passwords_prompt = 3;  ///< wrong ones in a row that are answered at once
     unsigned passwords_max = 10;    ///< wrong ones in a row before the connection is closed
     /// The first answer after those is so late, each further one twice as late.
@@ -59,6 +59,7 @@ struct limits {
     std::uint64_t watched_keys_max = 1'000;       ///< of WATCH
     std::uint64_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
     std::uint64_t pattern_bytes_max = 1 * KiB;    ///< of KEYS, SCAN and CONFIG GET
+    std::uint64_t scan_keys_max = 10'000;         ///< of one SCAN or DELPREFIX, whatever its COUNT
     std::uint64_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
 
     // How long a connection may take.
@@ -77,6 +78,8 @@ struct limits {
     std::uint64_t clients_max = 10'000;          ///< connections at once
     std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling
     std::uint64_t client_memory = 0;             ///< all clients' buffers; 0: see client_memory_max
+    /// One in so many bytes of it for all strangers, and for all whom CLIENT NO-EVICT exempts.
+    std::uint64_t client_memory_share = 4;
     std::uint64_t backlog_max = 1024;  ///< connections not accepted yet; the system may take fewer
     std::chrono::seconds drain{10};    ///< after SIGTERM, until the process ends
     std::chrono::milliseconds drain_reserve{250};  ///< of it, for what follows the cut connections

@@ -223,6 +223,8 @@ private:
     void run(const command::function_flush& request, turn& t);
 
     turn begin(peer& who, flat_buffer& out, time_point now) const;
+    template <typename Act>
+    void reply_within_limit(turn& t, Act act);
     void dispatch(const verb& row, arguments request, turn& t);
     void queue(const verb& row, arguments request, turn& t);
     verb_counters& counted(const verb& row) noexcept;

@@ -74,6 +74,10 @@ public:
 
     /// Bytes of input that the request at its front is known to need; 0: not known.
     std::size_t due() const noexcept { return needed_; }
+    /// Of those, how many its present argument needs.
+    std::size_t due_for_argument() const noexcept {
+        return needed_ > checked_ ? needed_ - checked_ : 0;
+    }
 
     /// True when `next` can say more than "incomplete" of input whose bytes from `searched` on are
     /// new. What `async_read_until` asks before it reads on; O(new bytes).

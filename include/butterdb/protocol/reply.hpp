@@ -44,6 +44,9 @@ public:
     void integer(std::int64_t value);
     /// A value; in text quoted where it would be taken for something else.
     void bulk(std::string_view value);
+    /// Throws reply_too_long unless a value of so many bytes may follow. A request that changes
+    /// something before it replies asks first. What quoting adds does not count.
+    void expect_room(std::size_t bytes) const;
     /// The key is not there; in text `NOT_FOUND`.
     void null() { null("$-1\r\n"); }
     /// There is no array: an EXEC that did nothing.
