@@ -241,7 +241,7 @@ private:
         if (ec) {
             throw std::runtime_error(
                 "cannot connect to " + name_of(all_.server.where) + ": " +
-                connection::describe(ec));
+                who.connection.describe(ec));
         }
     }
 
@@ -262,7 +262,7 @@ private:
             const due_reply sent{now, counts};
             const auto ec = co_await exchange(who, due, sent);
             if (ec) {
-                note_lost(ec);
+                note_lost(who, ec);
                 co_return;
             }
         }
@@ -383,7 +383,7 @@ private:
         }
         const bool done = who.sent_all && who.due.empty();
         if (ec && !done && !all_.stop) {
-            note_lost(ec);
+            note_lost(who, ec);
         }
         all_.behind.fetch_sub(who.due.size(), std::memory_order_relaxed);
         who.connection.close();
@@ -447,11 +447,11 @@ private:
         ++now_.errors;
     }
 
-    void note_lost(const asio::error_code& ec) {
+    void note_lost(load_client& who, const asio::error_code& ec) {
         const bool late = ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor;
         note_error(late ? error_kinds::timeout : error_kinds::connection);
         if (result_.connection_failure.empty()) {
-            result_.connection_failure = connection::describe(ec);
+            result_.connection_failure = who.connection.describe(ec);
         }
     }
 

@@ -53,15 +53,35 @@ void on_second_signal(asio::signal_set& signals) {
 
 // The first signal drains, the second ends the process at once.
 void drain_on_signal(
-    asio::signal_set& signals, listener& front, server& serving, const logger& log) {
+    asio::signal_set& signals,
+    asio::signal_set& renewals,
+    listener& front,
+    server& serving,
+    const logger& log) {
     signals.async_wait([&](const asio::error_code& ec, int) {
         if (ec) {
             return;
         }
         log.info("stopping: answering what has been received");
         front.close();
-        serving.drain([&] { signals.cancel(); });
+        renewals.cancel();
         on_second_signal(signals);
+        serving.drain([&] { signals.cancel(); });
+    });
+}
+
+// Certificates are renewed more often than a server that keeps all in memory may end.
+void renew_tls_on_signal(asio::signal_set& renewals, listener& front, const logger& log) {
+    renewals.async_wait([&](const asio::error_code& ec, int) {
+        if (ec) {
+            return;
+        }
+        try {
+            log.info(front.renew_tls() ? "read the certificates again" : "SIGHUP: no TLS to renew");
+        } catch (const tls_error& why) {
+            log.error("the old certificates stay: ", why.what());
+        }
+        renew_tls_on_signal(renewals, front, log);
     });
 }
 
@@ -92,8 +112,9 @@ void run(const options& asked) {
     }
     fit_clients_to_descriptors(bounds, log);
 
-    page_resource pages;
-    store entries(pages, {bounds.memory_bytes_max, random_seed(), asked.evict});
+    // Never destroyed: the system takes all memory back at once, a store entry by entry.
+    static auto& pages = *new page_resource;
+    static auto& entries = *new store(pages, {bounds.memory_bytes_max, random_seed(), asked.evict});
     engine db(entries, bounds);
     if (!asked.password.empty()) {
         db.admits = [secret = password(asked.password)](std::string_view said) {
@@ -103,7 +124,8 @@ void run(const options& asked) {
     asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
     system_time time(io);
     asio::signal_set signals(io, SIGINT, SIGTERM);
-    listener front(io, asked.listen, bounds);
+    asio::signal_set renewals(io, SIGHUP);
+    listener front(io, asked.listen, bounds, log);
     server serving(io, db, bounds, time, log);
     db.facts = describe_process(front, time.wall());
     db.add_setting(log_level_setting(log));
@@ -112,7 +134,8 @@ void run(const options& asked) {
         std::printf("listening on %s\n", address.c_str());
     }
     std::fflush(stdout);
-    drain_on_signal(signals, front, serving, log);
+    drain_on_signal(signals, renewals, front, serving, log);
+    renew_tls_on_signal(renewals, front, log);
     run_loop(io, bounds).run();
     log.info("stopped");
 }

@@ -6,8 +6,10 @@
 #include <butterdb/base/text.hpp>
 #include <butterdb/base/version.hpp>
 #include <butterdb/net/password.hpp>
+#include <butterdb/net/platform.hpp>
 
 #include <CLI/CLI.hpp>
+#include <asio/ip/address.hpp>
 
 #include <array>
 #include <cstddef>
@@ -15,7 +17,9 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,16 +38,43 @@ std::string environment_name(std::string_view option) {
 
 // The password itself; null: not given so.
 const char* password_of_environment() {
-    const char* const given = std::getenv("BUTTERDB_PASSWORD");
-    return given == nullptr || *given == '\0' ? nullptr : given;
+    return std::getenv("BUTTERDB_PASSWORD");
+}
+
+bool is_set_and_empty(const char* variable) {
+    const char* const value = std::getenv(variable);
+    return value != nullptr && *value == '\0';
+}
+
+// A line up to a '#' that is not in quotes.
+std::string_view without_comment(std::string_view line) {
+    char quote = 0;
+    for (std::size_t at = 0; at < line.size(); ++at) {
+        const char c = line[at];
+        if (c == '#' && quote == 0) {
+            return line.substr(0, at);
+        }
+        if (quote == 0 && (c == '"' || c == '\'')) {
+            quote = c;
+        } else if (c == quote) {
+            quote = 0;
+        }
+    }
+    return line;
 }
 
 // CLI11 2.1 lets the file win over the environment; here what the environment sets is left out of
 // the file.
 class file_behind_environment : public CLI::ConfigBase {
 public:
+    file_behind_environment() { comment('\n'); }  // none: it would find them in quotes too
+
     std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-        auto read = CLI::ConfigBase::from_config(input);
+        std::stringstream bare;
+        for (std::string line; std::getline(input, line);) {
+            bare << without_comment(line) << '\n';
+        }
+        auto read = CLI::ConfigBase::from_config(bare);
         std::erase_if(read, [](const CLI::ConfigItem& item) {
             const char* const value = std::getenv(environment_name(item.name).c_str());
             return value != nullptr && *value != '\0';
@@ -94,6 +125,10 @@ public:
     }
 
     options parse(int argc, const char* const* argv) {
+        if (drop_service_link()) {
+            options_.warnings.emplace_back(
+                "BUTTERDB_PORT is an address and no port, as Kubernetes sets it: ignored");
+        }
         try {
             app_.parse(argc, argv);
         } catch (const CLI::CallForHelp&) {
@@ -111,14 +146,16 @@ public:
         } catch (const CLI::ParseError& why) {
             throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
         }
+        refuse_empty_password();
         options_.log = log_levels.at(level_);
         options_.evict = evictions.at(eviction_);
         options_.listen.only_this_machine = protected_ == "yes" && !has_password();
+        check_listening();
         if (print_) {
             throw early_exit{0, as_file()};
         }
-        check_listening();
         take_password();
+        warn_of_open_doors();
         return std::move(options_);
     }
 
@@ -149,6 +186,13 @@ private:
 
     void check_listening() const {
         const auto& listen = options_.listen;
+        for (const auto& address : listen.addresses) {
+            asio::error_code ec;
+            asio::ip::make_address(address, ec);
+            if (ec) {
+                throw early_exit{2, "--bind takes IP addresses, not '" + printable(address) + "'"};
+            }
+        }
         if (!listen.port && !listen.tls_port && listen.unix_socket.empty()) {
             throw early_exit{2, "nothing to listen on: --port, --tls-port or --unix-socket"};
         }
@@ -160,6 +204,14 @@ private:
                               !listen.tls.authority.empty();
         if (!listen.tls_port && has_file) {
             throw early_exit{2, "--tls-cert, --tls-key and --tls-ca need --tls-port"};
+        }
+    }
+
+    void warn_of_open_doors() {
+        if (protected_ == "no" && !has_password() && !options_.listen.addresses.empty()) {
+            options_.warnings.emplace_back(
+                "no password, and no protected mode: whoever reaches an address of --bind may read "
+                "and delete everything");
         }
     }
 
@@ -177,6 +229,17 @@ private:
             ->envname(environment_name(name))
             ->type_name(kinds.at(static_cast<std::size_t>(which.in)))
             ->default_str(which.show(options_.bounds));
+    }
+
+    // Who meant to give a password must not end up without one.
+    void refuse_empty_password() const {
+        const bool no_path = app_.count("--password-file") > 0 && password_file_.empty();
+        if (no_path || is_set_and_empty("BUTTERDB_PASSWORD_FILE")) {
+            throw early_exit{2, "--password-file names no file: leave it out for no password"};
+        }
+        if (is_set_and_empty("BUTTERDB_PASSWORD")) {
+            throw early_exit{2, "BUTTERDB_PASSWORD is empty: unset it for no password"};
+        }
     }
 
     bool has_password() const {
@@ -218,6 +281,8 @@ private:
     std::string as_file() const {
         const auto& listen = options_.listen;
         const auto& bounds = options_.bounds;
+        const auto password = password_file_.empty() ? "# password-file: none"
+                                                     : "password-file = \"" + password_file_ + "\"";
         std::string addresses;
         for (const auto& address : listen.addresses) {
             addresses.append(addresses.empty() ? "bind = [\"" : ", \"")
@@ -229,8 +294,8 @@ private:
                     "\ntls-port = " + port_text(listen.tls_port) + "\ntls-cert = \"" +
                     listen.tls.certificate + "\"\ntls-key = \"" + listen.tls.key +
                     "\"\ntls-ca = \"" + listen.tls.authority + "\"\nunix-socket = \"" +
-                    listen.unix_socket + "\"\npassword-file = \"" + password_file_ +
-                    "\"\nprotected-mode = " + protected_ + "\neviction = " + eviction_ + "\n";
+                    listen.unix_socket + "\"\n" + password + "\nprotected-mode = " + protected_ +
+                    "\neviction = " + eviction_ + "\n";
         for (const auto& each : settings()) {
             text.append(each.name).append(" = ").append(each.show(bounds)).append("\n");
         }

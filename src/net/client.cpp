@@ -5,7 +5,9 @@
 #include <asio/local/stream_protocol.hpp>
 #include <asio/ssl/host_name_verification.hpp>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 #include <utility>
 
@@ -75,6 +77,7 @@ task<asio::error_code> client_stream::secure(asio::ssl::context& tls, const serv
     asio::error_code ec;
     if (where.unix_socket.empty() && where.verify_server) {
         secured_->set_verify_callback(asio::ssl::host_name_verification(where.host), ec);
+        host_ = where.host;
         auto name = where.host;
         ::SSL_ctrl(  // what SSL_set_tlsext_host_name is, without its cast
             secured_->native_handle(),
@@ -119,7 +122,24 @@ task<asio::error_code> client_stream::receive() {
     co_return ec;
 }
 
+// What OpenSSL found, or nothing. That the name is another is found by Asio, which has no word for
+// it.
+std::string client_stream::objection_to_certificate() {
+    const auto found = ::SSL_get_verify_result(secured_->native_handle());
+    if (found == X509_V_OK || found == X509_V_ERR_UNSPECIFIED) {
+        return host_.empty() ? "" : ": it is not for " + host_;
+    }
+    return std::string(": ") + ::X509_verify_cert_error_string(found) +
+           " (--tls-ca names who must have signed it)";
+}
+
 std::string client_stream::describe(const asio::error_code& ec) {
+    const bool is_verdict =
+        ec.category() == asio::error::get_ssl_category() &&
+        ERR_GET_REASON(static_cast<unsigned long>(ec.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    if (secured_ && is_verdict) {
+        return "certificate verify failed" + objection_to_certificate();
+    }
     if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
         return "no answer in time";
     }
@@ -166,7 +186,7 @@ task<asio::error_code> client::say_password(const std::string& password) {
     co_return ec;
 }
 
-std::string client::describe(const asio::error_code& ec) const {
+std::string client::describe(const asio::error_code& ec) {
     const bool is_wrong_password = refusal_.find("WRONGPASS") != refusal_.npos;
     if (ec == asio::error::access_denied && !refusal_.empty() && !is_wrong_password) {
         return "the server says: " + refusal_;

@@ -67,8 +67,9 @@ void remove_stale_socket(const std::string& path) {
             ": the file exists and is no socket; remove it, or choose another path");
     }
     asio::io_context io;
-    asio::local::stream_protocol::socket probe(io);
+    asio::local::stream_protocol::socket probe(io, asio::local::stream_protocol());
     asio::error_code ec;
+    probe.native_non_blocking(true, ec);  // one that accepts nobody is in use all the same
     probe.connect(asio::local::stream_protocol::endpoint(path), ec);
     if (ec == asio::error::connection_refused) {
         ::unlink(path.c_str());
@@ -84,15 +85,20 @@ void set_span(int socket, int name, Span span) {
 
 }  // namespace
 
-listener::listener(asio::io_context& io, const listen_options& options, const limits& lim)
-    : io_(io), limits_(lim), only_this_machine_(options.only_this_machine) {
+listener::listener(
+    asio::io_context& io, const listen_options& options, const limits& lim, const logger& log)
+    : io_(io),
+      limits_(lim),
+      log_(log),
+      only_this_machine_(options.only_this_machine),
+      tls_files_(options.tls) {
     try {
         if (options.port) {
             tcp_port_ = *options.port;
             open_tcp(options, tcp_port_, security::none);
         }
         if (options.tls_port) {
-            tls_.emplace(make_server_tls(options.tls));
+            tls_.emplace(make_server_tls(tls_files_));
             auto port = *options.tls_port;
             open_tcp(options, port, security::tls);
         }
@@ -204,6 +210,8 @@ void listener::set_options(acceptor& fresh, int family) const {
         fresh.set_option(asio::ip::v6_only(true), ignored);
     }
     fresh.set_option(asio::ip::tcp::no_delay(true), ignored);
+    // Else Asio waits in accept for the next one when a peer has gone, and everybody with it.
+    fresh.set_option(asio::socket_base::enable_connection_aborted(true), ignored);
     const auto socket = fresh.native_handle();
     if (limits_.tcp_keepalive.count() != 0) {
         fresh.set_option(asio::socket_base::keep_alive(true), ignored);
@@ -217,6 +225,9 @@ void listener::set_options(acceptor& fresh, int family) const {
 }
 
 void listener::start(server& to) {
+    if (only_this_machine_) {
+        warn_of_protected_mode();
+    }
     for (auto& each : entrances_) {
         to.accept_from(each.accepts, [this, has = each.has, &to](stream_socket socket) {
             admit(std::move(socket), has, to);
@@ -224,8 +235,46 @@ void listener::start(server& to) {
     }
 }
 
+// That an address is reached from elsewhere means that somebody is to be served there.
+void listener::warn_of_protected_mode() const {
+    for (const auto& each : entrances_) {
+        asio::error_code ignored;
+        const auto where = each.accepts.local_endpoint(ignored);
+        if (!is_of_this_machine(where) && !asks_for_certificate(each.has)) {
+            log_.warning(
+                "protected mode: others than this machine's clients are turned away at " +
+                name_of(where) + "; set a password (--password-file)");
+        }
+    }
+}
+
+bool listener::asks_for_certificate(security has) const {
+    return has == security::tls && !tls_files_.authority.empty();
+}
+
+bool listener::renew_tls() {
+    if (!tls_) {
+        return false;
+    }
+    *tls_ = make_server_tls(tls_files_);
+    return true;
+}
+
+// In protected mode a client of another machine is served only if it shows a certificate.
+bool listener::is_denied(stream_socket& socket, security has) const {
+    if (!only_this_machine_ || asks_for_certificate(has)) {
+        return false;
+    }
+    asio::error_code gone;
+    const auto peer = socket.remote_endpoint(gone);
+    return gone || !is_of_this_machine(peer);
+}
+
 void listener::admit(stream_socket socket, security has, server& to) {
-    if (only_this_machine_ && !is_of_this_machine(socket)) {
+    if (is_denied(socket, has)) {
+        if (denied_log_.due(std::chrono::steady_clock::now())) {
+            log_.warning("protected mode: turned away ", peer_address(socket));
+        }
         // A client that speaks TLS cannot be told.
         to.turn_away(std::move(socket), has == security::tls ? "" : not_of_this_machine);
     } else if (has == security::tls) {

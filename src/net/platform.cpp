@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 namespace butterdb {
@@ -30,6 +32,17 @@ std::size_t raise_descriptor_limit() {
         return before;
     }
     return descriptors.rlim_cur;
+}
+
+bool drop_service_link() {
+    constexpr const char* name = "BUTTERDB_PORT";
+    const char* const value = std::getenv(name);
+    const bool is_link =
+        value != nullptr && std::string_view(value).find("://") != std::string_view::npos;
+    if (is_link) {
+        ::unsetenv(name);
+    }
+    return is_link;
 }
 
 }  // namespace butterdb

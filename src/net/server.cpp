@@ -111,6 +111,7 @@ void server::ended(const std::exception_ptr& failure, bool was_accepting) noexce
 void server::note_drained() {
     if (tasks_ == 0 && drained_) {
         drain_alarm_->cancel();
+        accept_alarm_->cancel();
         upkeep_alarm_->cancel();
         wait_alarm_->cancel();
         sweeper_.stop();
@@ -118,8 +119,12 @@ void server::note_drained() {
     }
 }
 
-// Of TLS.
+// Of TLS. Who connects and goes, as those do who look whether a server is there, has failed
+// nothing.
 void server::note_handshake(const asio::error_code& failed) {
+    if (failed == asio::error::eof || failed == asio::error::connection_reset) {
+        return;
+    }
     ++engine_.count.handshakes_failed;
     if (handshake_log_.due(time_.now())) {
         log_.warning("a TLS handshake failed: ", failed.message());
@@ -149,8 +154,9 @@ void server::introduce(peer& who, watched& watch) const {
 
 // Runs while there is a client, or something left to do: without both it costs nothing.
 void server::wake_upkeep() {
-    if (!std::exchange(upkeep_awake_, true)) {
+    if (!upkeep_awake_) {
         upkeep_alarm_->set(time_.now() + limits_.upkeep_interval);
+        upkeep_awake_ = true;
     }
 }
 
@@ -170,8 +176,9 @@ void server::upkeep() {
 // Somebody waits until then: one alarm for all of them.
 void server::wake_by(steady::time_point until) {
     if (until < wake_at_) {
-        wake_at_ = until;
+        wake_at_ = steady::time_point::max();  // should setting it throw
         wait_alarm_->set(until);
+        wake_at_ = until;
     }
 }
 
@@ -187,7 +194,8 @@ void server::wake_late() {
 void server::note_ending(const asio::error_code& ec, conversation& talk, const watched& watch) {
     const bool foreign = talk.how_it_ended() == conversation::ending::foreign;
     auto& count = engine_.count;
-    count.closed_idle += watch.missed() == awaits::request ? 1U : 0U;
+    const bool idle = watch.missed() == awaits::request || watch.missed() == awaits::password;
+    count.closed_idle += idle ? 1U : 0U;
     count.closed_in_request += watch.missed() == awaits::rest_of_request ? 1U : 0U;
     count.closed_unread += watch.missed() == awaits::reader ? 1U : 0U;
     count.closed_foreign += foreign ? 1U : 0U;

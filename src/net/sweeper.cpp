@@ -61,7 +61,7 @@ void watched::begin_input(awaits what, steady::duration idle_timeout, bool roomy
 
 void watched::end_input() noexcept {
     in_input_ = false;
-    if (what_ == awaits::request) {
+    if (what_ == awaits::request || what_ == awaits::password) {
         expect_nothing();
     }
 }
@@ -117,15 +117,16 @@ void sweeper::stop() noexcept {
 
 void sweeper::wake_by(steady::time_point when) {
     if (when < wake_at_) {
-        wake_at_ = when;
+        wake_at_ = steady::time_point::max();  // should setting it throw
         alarm_->set(when + slack);
+        wake_at_ = when;
     }
 }
 
 void sweeper::look_for_idle() {
     if (!looks_for_idle_) {
-        looks_for_idle_ = true;
         wake_by(time_.now() + idle_look);
+        looks_for_idle_ = true;
     }
 }
 

@@ -59,10 +59,11 @@ class Pipe(unittest.TestCase):
                     (b"", b"", 0),
                     (b"\n\n  \n", b"", 0),
                     (b"\nPING\r\n\nECHO last-without-end", b"+PONG\nlast-without-end\n", 0),
-                    (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 0),
-                    (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 0),
                     (b'ECHO a\nECHO "b\nECHO c\n', b"a\nc\n", 1),
                     (b"ECHO a\nPUT /x HTTP/1.1\nECHO c\n", b"a\nc\n", 1),
+                    (b"ECHO a\nEXIT\n\n", b"a\n", 0),
+                    (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 1),
+                    (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 1),
                     (b"ECHO a\n*1\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000 + b"\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000, b"a\n", 1)):

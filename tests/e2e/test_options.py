@@ -34,7 +34,8 @@ class Wrong(unittest.TestCase):
         self.assertIn("port", self.refused(2, env=clean_environment(BUTTERDB_PORT="x")))
 
     def test_addresses(self):
-        self.assertIn("not an IP address", self.refused(1, "--port", 0, "--bind", "nowhere"))
+        self.assertIn("takes IP addresses", self.refused(2, "--port", 0, "--bind", "nowhere"))
+        self.refused(2, "--print-config", "--tls-port", 5)
         self.refused(1, "--port", 0, "--bind", "192.0.2.1")
         self.refused(1, "--port", 0, "--unix-socket", "/nonexistent/folder/socket")
         self.refused(1, "--port", 0, "--unix-socket", "/" + "x" * 200)
@@ -120,6 +121,21 @@ class Right(unittest.TestCase):
                     reply = c.ask(b"PUT %d v" % number)
                 self.assertTrue(reply.startswith(b"ERROR OOM "), reply)
                 self.assertEqual(c.ask(b"GET abc"), b"1234")
+
+    def test_a_port_of_kubernetes_is_none(self):
+        link = clean_environment(BUTTERDB_PORT="tcp://10.0.0.1:9090")
+        self.assertEqual(self.config(BUTTERDB_PORT="tcp://10.0.0.1:9090")["port"], "9090")
+        with Server(env=link) as server:
+            self.assertIn("as Kubernetes sets it: ignored", server.stderr())
+            self.assertEqual(run("butterdb-client", "--port", server.port, "PING", env=link).stdout, b"+PONG\n")
+
+    def test_a_file_may_have_signs_of_comments_in_quotes(self):
+        text = run("butterdb", "--print-config", "--unix-socket", "/tmp/a #b", "--max-key", "1KiB").stdout
+        with tempfile.NamedTemporaryFile("wb") as file:
+            file.write(b"# a comment\n  # another = 1\n" + text.replace(b"backlog = 1024", b"backlog = 7  # a third"))
+            file.flush()
+            seen = self.config("--config", file.name)
+            self.assertEqual((seen["unix-socket"], seen["max-key"], seen["backlog"]), ('"/tmp/a #b"', "1KiB", "7"))
 
     def test_several_addresses_in_the_environment(self):
         with Server(env=clean_environment(BUTTERDB_BIND="127.0.0.1,127.0.0.2")) as server:

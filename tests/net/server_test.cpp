@@ -53,7 +53,7 @@ private:
     engine db_{entries_, lim_};
     asio::io_context io_{1};
     system_time time_{io_};
-    listener front_{io_, any_port(), lim_};
+    listener front_{io_, any_port(), lim_, quiet_};
     server serving_{io_, db_, lim_, time_, quiet_};
     bool draining_ = false;
     std::thread thread_;
@@ -151,7 +151,7 @@ TEST_CASE("a server that is destroyed under load leaves no coroutine behind") {
     engine db(entries, lim);
     asio::io_context io(1);
     system_time time(io);
-    listener front(io, any_port(), lim);
+    listener front(io, any_port(), lim, quiet);
     {
         server serving(io, db, lim, time, quiet);
         front.start(serving);

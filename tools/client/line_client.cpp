@@ -118,7 +118,11 @@ line_client::line_kind line_client::queue(std::string_view line) {
         case frame::kind::line:
             break;
         case frame::kind::foreign:
-            complain("not sent: this is no command of ButterDB, and would end the connection");
+            complain(
+                line.find("HTTP/1.") == line.npos
+                    ? "not sent: no command begins like this, and it would end the connection"
+                    : "not sent: it looks like HTTP, which ends the connection; put quotes around "
+                      "HTTP/1.0 and HTTP/1.1");
             return line_kind::refused;
         case frame::kind::broken:
             complain(
@@ -260,6 +264,9 @@ void line_client::queue_whole_lines(flat_buffer& text, bool at_end) {
         all_sent_ = kind == line_kind::last_request;
         in_refused_line_ = !whole;
         text.consume(whole ? line_feed + 1 : text.size());
+    }
+    if (all_sent_ && text.view().find_first_not_of(" \t\r\n") != std::string_view::npos) {
+        complain("not sent: what follows this line, which ends the connection");
     }
 }
 

@@ -1,6 +1,7 @@
 #include "connect_options.hpp"
 
 #include <butterdb/net/password.hpp>
+#include <butterdb/net/platform.hpp>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -12,6 +13,7 @@
 namespace butterdb {
 
 connect_options::connect_options(CLI::App& app) {
+    drop_service_link();
     auto& files = where_.files;
     app.add_option("--host", where_.host, "Server's name or address")
         ->envname("BUTTERDB_HOST")

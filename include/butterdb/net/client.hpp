@@ -87,14 +87,16 @@ public:
     void close();
 
     /// What an error of `connect`, `send` or `receive` means, for people.
-    static std::string describe(const asio::error_code& ec);
+    std::string describe(const asio::error_code& ec);
 
 private:
     static constexpr std::size_t receive_bytes = 16 * KiB;
 
     task<asio::error_code> secure(asio::ssl::context& tls, const server_address& where);
+    std::string objection_to_certificate();
 
     stream_socket socket_;
+    std::string host_;  // that the certificate is to be for
     std::optional<asio::ssl::stream<stream_socket&>> secured_;
     steady::duration timeout_;
     flat_buffer requests_;
@@ -117,7 +119,7 @@ public:
     task<asio::error_code> connect(server_access& to);
 
     /// What an error means, for people; of access_denied what the server said, too.
-    std::string describe(const asio::error_code& ec) const;
+    std::string describe(const asio::error_code& ec);
 
     /// Waits for bytes of the next reply. One `send` and one `receive` may be under way.
     task<asio::error_code> receive();

@@ -2,6 +2,7 @@
 
 #include <butterdb/base/limits.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/log.hpp>
 #include <butterdb/net/server.hpp>
 #include <butterdb/net/tls.hpp>
 
@@ -28,22 +29,29 @@ struct listen_options {
     std::optional<std::uint16_t> port = 9090;
     std::optional<std::uint16_t> tls_port;  ///< the same under TLS, with `tls`
     tls_files tls;
-    std::string unix_socket;         ///< a path; empty: none
-    bool only_this_machine = false;  ///< others that reach an address are told so and closed
+    std::string unix_socket;  ///< a path; empty: none
+    /// Others that reach an address are told so and closed; but for those who show a certificate,
+    /// where TLS asks for one.
+    bool only_this_machine = false;
 };
 
 /// The sockets that a server listens on: TCP, with and without TLS, and unix.
 class listener {
 public:
     /// Binds every address; connections wait until `start`. Throws start_error; then nothing
-    /// listens. `io` and `lim` outlive it.
-    listener(asio::io_context& io, const listen_options& options, const limits& lim);
+    /// listens. All but `options` outlive it.
+    listener(
+        asio::io_context& io, const listen_options& options, const limits& lim, const logger& log);
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
     ~listener() { close(); }
 
     /// Hands every connection to `to`, whose coroutines end before the listener does.
     void start(server& to);
+
+    /// Reads the files of TLS again, for connections that come from now on. False: there is no
+    /// TLS. Throws tls_error; then all is as it was.
+    bool renew_tls();
 
     /// Stops listening, and removes the unix socket.
     void close() noexcept;
@@ -71,11 +79,17 @@ private:
     void listen_unix(const std::string& path);
     void listen_at(const protocol::endpoint& where, security has, asio::error_code& ec);
     void admit(stream_socket socket, security has, server& to);
+    bool asks_for_certificate(security has) const;
+    bool is_denied(stream_socket& socket, security has) const;
+    void warn_of_protected_mode() const;
     void set_options(acceptor& fresh, int family) const;
 
     asio::io_context& io_;
     const limits& limits_;
+    const logger& log_;
     bool only_this_machine_;
+    tls_files tls_files_;
+    log_throttle denied_log_{std::chrono::minutes(1)};
     std::list<entrance> entrances_;
     std::optional<asio::ssl::context> tls_;
     std::vector<std::string> addresses_;

@@ -161,8 +161,9 @@ task<> server::accept_loop(Acceptor& from, Welcome welcome) {
         } catch (const std::bad_alloc&) {
             ec = asio::error::no_memory;
         }
-        const bool none_waits = ec == asio::error::would_block || ec == asio::error::try_again;
-        if (ec && !none_waits && !stopping_ && from.is_open()) {
+        const bool goes_on = ec == asio::error::would_block || ec == asio::error::try_again ||
+                             ec == asio::error::connection_aborted;
+        if (ec && !goes_on && !stopping_ && from.is_open()) {
             pause_accepting(ec);
             co_await accept_pause_.async_wait(into(ec));
         }
@@ -212,7 +213,7 @@ task<> server::converse(Stream stream) {
         watch.request_done();
         if (failed) {
             if (!watch.draining()) {
-                note_handshake(failed);
+                note_handshake(without_layers(stream, failed));
             }
             co_return;
         }

@@ -236,6 +236,20 @@ inline bool is_over(const asio::error_code& ec, conversation& talk, const watche
     return !watch.draining() && !watch.is_to_tidy() && !talk.woken();
 }
 
+/// A wait for input begins, with the time that the client has for it.
+inline void begin_input(conversation& talk, const limits& lim, watched& watch) {
+    if (talk.parked()) {
+        watch.begin_input(awaits::nothing, {}, talk.roomy());
+    } else if (talk.is_stranger()) {
+        const bool is_shorter = lim.idle_timeout.count() != 0;
+        const auto span = is_shorter ? std::min(lim.idle_timeout, lim.stranger_idle_timeout)
+                                     : lim.stranger_idle_timeout;
+        watch.begin_input(awaits::password, span, talk.roomy());
+    } else {
+        watch.begin_input(awaits::request, lim.idle_timeout, talk.roomy());
+    }
+}
+
 /// While the server stops: whether there is anything left to answer.
 template <typename Stream>
 bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::size_t& drained) {
@@ -247,8 +261,8 @@ bool has_last_words(Stream& stream, conversation& talk, const limits& lim, std::
 
 /// One connection, from its first byte to its last: read, act in the round, write. Ends when the
 /// peer has gone, the conversation is over, or the watch says so; gives the error that ended it, if
-/// one did. `Stream` is an async stream with `try_read`, `try_write`, `output_has_arrived` and
-/// `end_output`.
+/// one did. `Stream` is an async stream with the functions of net/stream.hpp that take one; it may
+/// have a `say_goodbye(stream)` to await at the end, and a `Stream::is_end(error)` of its own.
 template <typename Stream>
 // NOLINTNEXTLINE(readability-function-cognitive-complexity): a connection's life, in one place
 task<asio::error_code> serve(
@@ -274,8 +288,7 @@ task<asio::error_code> serve(
                 break;
             }
         } else if (must_listen(talk, lim)) {
-            watch.begin_input(
-                talk.parked() ? awaits::nothing : awaits::request, lim.idle_timeout, talk.roomy());
+            begin_input(talk, lim, watch);
             const request_arrived arrived(talk, watch, lim);
             ec.clear();
             const auto room = room_for_whole_requests(talk);
@@ -295,7 +308,7 @@ task<asio::error_code> serve(
                 }
                 co_return ec;
             }
-            input_ended = ec && ec == asio::error::eof;
+            input_ended = ec == asio::error::eof;
             if (watch.is_to_tidy()) {
                 talk.tidy();
             }

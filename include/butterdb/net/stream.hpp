@@ -53,8 +53,8 @@ bool output_has_arrived(stream_socket& stream);
 /// The peer's address and port, `[::1]:50000`; of a unix socket its path and `:0`.
 std::string peer_address(stream_socket& stream);
 
-/// True when the peer is on this machine: at a loopback address, or at a unix socket.
-bool is_of_this_machine(stream_socket& stream);
+/// True of a loopback address, and of a unix socket.
+bool is_of_this_machine(const stream_socket::endpoint_type& where);
 
 /// `127.0.0.1:9090`, `[::1]:9090`, `unix:/run/butterdb.sock`.
 std::string name_of(const stream_socket::endpoint_type& where);

@@ -14,6 +14,7 @@ class sweeper;
 enum class awaits {
     nothing,
     request,          ///< the first byte of one
+    password,         ///< the same, of a stranger
     rest_of_request,  ///< all of it, from its first byte on
     reader,           ///< the peer, to take replies
     leave,            ///< the peer, to close its side
@@ -116,7 +117,8 @@ public:
     /// Tells every session to end, and wakes those that wait for input.
     void drain() noexcept;
 
-    /// Sessions that wait for a request have that much time, from now on; 0: without end.
+    /// Sessions that wait for a request have that much time, from now on; 0: without end. Strangers
+    /// have what they have.
     void set_idle_timeout(steady::duration span);
 
     /// Closes every connection.
