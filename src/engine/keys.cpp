@@ -184,12 +184,23 @@ void engine::run(const command::flushall&, turn& t) {
 
 // Time.
 
-void engine::change_deadline(
-    std::string_view key, std::string_view value, time_point deadline, turn& t) {
-    scratch_.assign(value);
-    if (write(key, scratch_, deadline, t)) {
-        t.out.integer(1);
+// False: refused, and told why.
+bool engine::change_deadline(
+    std::string_view key, const store::entry& found, time_point deadline, turn& t) {
+    if (!fits(key, found.value.size(), t)) {
+        return false;
     }
+    if (deadline <= t.now) {
+        erase(key, t);
+        return true;
+    }
+    if (!db_.set_deadline(key, deadline, t.now)) {
+        t.out.failure(
+            {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
+        return false;
+    }
+    changed(key);
+    return true;
 }
 
 void engine::run(const command::expire& request, turn& t) {
@@ -209,7 +220,9 @@ void engine::run(const command::expire& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    change_deadline(request.key, found->value, deadline, t);
+    if (change_deadline(request.key, *found, deadline, t)) {
+        t.out.integer(1);
+    }
 }
 
 void engine::run(const command::persist& request, turn& t) {
@@ -218,7 +231,9 @@ void engine::run(const command::persist& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    change_deadline(request.key, found->value, no_deadline, t);
+    if (change_deadline(request.key, *found, no_deadline, t)) {
+        t.out.integer(1);
+    }
 }
 
 void engine::run(const command::ttl& request, turn& t) {

@@ -103,10 +103,15 @@ void engine::run(const command::getex& request, turn& t) {
         return;
     }
     const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
-    scratch_.assign(found->value);
-    const bool unchanged = deadline == found->deadline;
-    if (unchanged || write(request.key, scratch_, deadline, t)) {
-        t.out.bulk(scratch_);
+    if (deadline == found->deadline) {
+        t.out.bulk(found->value);
+    } else if (deadline > t.now) {
+        if (change_deadline(request.key, *found, deadline, t)) {
+            t.out.bulk(*db_.get(request.key, t.now));  // where it lies now
+        }
+    } else if (fits(request.key, found->value.size(), t)) {
+        t.out.bulk(found->value);
+        erase(request.key, t);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <butterdb/base/assert.hpp>
+#include <butterdb/base/limits.hpp>
 #include <butterdb/base/time.hpp>
 
 #include <cstddef>
@@ -18,7 +19,9 @@ namespace butterdb {
 /// A varint has 7 bits per byte, low ones first, 0x80 on all bytes but the last; the first one
 /// holds the key size times 4, plus 1 with a deadline, plus 2 with slack. So a short key and value
 /// without a deadline cost 2 bytes. Slack is room behind the value that a smaller value left: an
-/// entry can shrink where it is when there is no memory for a smaller block.
+/// entry can shrink where it is when there is no memory for a smaller block. The field of the
+/// deadline may hold no_deadline: that of a large entry, which need not be copied then to be given
+/// one, and where one has been taken away.
 struct entry_view {
     std::string_view key;
     std::string_view value;
@@ -26,11 +29,18 @@ struct entry_view {
     std::size_t bytes;  ///< of the block, as it was allocated
 };
 
+/// Keys and values that together are larger have a field for a deadline from the start.
+inline constexpr std::size_t entry_bytes_without_field_max = 16 * KiB;
+
 /// What an entry is made of.
 struct entry_parts {
     std::string_view key;
     std::string_view value;
     time_point deadline;
+
+    bool has_deadline_field() const noexcept {
+        return deadline != no_deadline || key.size() + value.size() > entry_bytes_without_field_max;
+    }
 
     static constexpr std::size_t varint_bytes(std::uint64_t number) noexcept {
         std::size_t bytes = 1;
@@ -42,7 +52,7 @@ struct entry_parts {
 
     std::size_t bytes() const noexcept {
         return varint_bytes(key.size() << 2) + varint_bytes(value.size()) +
-               (deadline == no_deadline ? 0 : sizeof(std::int64_t)) + key.size() + value.size();
+               (has_deadline_field() ? sizeof(std::int64_t) : 0) + key.size() + value.size();
     }
 };
 
@@ -97,28 +107,45 @@ inline entry_view read_entry(const char* block) noexcept {
         header + key_size + value_size + slack};
 }
 
-/// Writes an entry of `bytes` bytes, parts.bytes() or at least slack_field_bytes more. Neither key
-/// nor value may lie in the block itself.
+inline char* write_deadline(char* to, time_point deadline) noexcept {
+    const std::int64_t since_epoch = deadline.time_since_epoch().count();
+    std::memcpy(to, &since_epoch, sizeof since_epoch);
+    return to + sizeof since_epoch;
+}
+
+/// Gives an entry another deadline, or none, in the field that it has for it. False: it has none.
+inline bool overwrite_deadline(char* block, time_point deadline) noexcept {
+    const char* at = block;
+    const auto key_field = read_varint(at);
+    read_varint(at);
+    const bool has_field = (key_field & 1) != 0;
+    if (has_field) {
+        write_deadline(block + (at - block), deadline);
+    }
+    return has_field;
+}
+
+/// Writes an entry of `bytes` bytes, parts.bytes() or at least slack_field_bytes more. Key and
+/// value may lie in the block itself if they are those of its entry, and move to the back or not at
+/// all.
 inline void write_entry(char* block, const entry_parts& parts, std::size_t bytes) noexcept {
-    const bool has_deadline = parts.deadline != no_deadline;
+    const bool has_field = parts.has_deadline_field();
     const auto needed = parts.bytes();
     const bool has_slack = bytes != needed;
     BUTTERDB_ASSERT(!has_slack || bytes >= needed + slack_field_bytes);
     const auto header =
         needed - parts.key.size() - parts.value.size() + (has_slack ? slack_field_bytes : 0);
     if (!parts.value.empty()) {
-        std::memcpy(block + header + parts.key.size(), parts.value.data(), parts.value.size());
+        std::memmove(block + header + parts.key.size(), parts.value.data(), parts.value.size());
     }
     if (!parts.key.empty()) {
-        std::memcpy(block + header, parts.key.data(), parts.key.size());
+        std::memmove(block + header, parts.key.data(), parts.key.size());
     }
-    const auto flags = (has_deadline ? 1U : 0U) | (has_slack ? 2U : 0U);
+    const auto flags = (has_field ? 1U : 0U) | (has_slack ? 2U : 0U);
     char* to = write_varint(block, std::uint64_t{parts.key.size()} << 2 | flags);
     to = write_varint(to, parts.value.size());
-    if (has_deadline) {
-        const std::int64_t since_epoch = parts.deadline.time_since_epoch().count();
-        std::memcpy(to, &since_epoch, sizeof since_epoch);
-        to += sizeof since_epoch;
+    if (has_field) {
+        to = write_deadline(to, parts.deadline);
     }
     if (has_slack) {
         BUTTERDB_ASSERT(bytes - needed - slack_field_bytes <= 0xffff'ffff);

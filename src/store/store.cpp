@@ -230,12 +230,7 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
         return true;
     }
     try {
-        const auto kept = bytes_when_empty_ + (found.at == nullptr ? 0 : room_of(*found.at));
-        if (slab_resource::block_size(bytes) > ceiling() - std::min(ceiling(), kept)) {
-            throw std::bad_alloc();  // and nothing is evicted for what can never fit
-        }
-        make_room(slab_, bytes, found.at == nullptr ? nullptr : &key, now);
-        homeless_ = static_cast<char*>(slab_.allocate(bytes, 1));
+        homeless_ = new_block(key, found.at, bytes, now);
         write_entry(homeless_, fresh, bytes);
         found = find_place(key, hash);  // making room may have moved it
         if (found.at == nullptr) {
@@ -259,6 +254,62 @@ bool store::put(std::string_view key, std::string_view value, time_point now, ti
     return true;
 }
 
+bool store::set_deadline(std::string_view key, time_point deadline, time_point now) {
+    pace_sweep(now);
+    const auto hash = hash_of(key);
+    const auto found = find_live(key, hash, now);
+    if (found.at == nullptr) {
+        return false;
+    }
+    if (set_deadline_in_place(*found.at, deadline)) {
+        return true;
+    }
+    try {
+        const auto present = read_entry(found.at->entry());
+        const auto bytes = entry_parts{present.key, present.value, deadline}.bytes();
+        char* const block = new_block(key, found.at, bytes, now);
+        auto& at = *find_place(key, hash).at;  // making room may have moved it
+        const auto old = read_entry(at.entry());
+        write_entry(block, {old.key, old.value, deadline}, bytes);
+        swap_block(at, hash, block, deadline);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+// False when the block of the entry has no room for a deadline.
+bool store::set_deadline_in_place(slot& at, time_point deadline) noexcept {
+    const auto found = read_entry(at.entry());
+    if (found.deadline == deadline) {
+        return true;
+    }
+    if (overwrite_deadline(at.entry(), deadline)) {
+        flag_deadline(at, deadline);
+        return true;
+    }
+    const entry_parts fresh{found.key, found.value, deadline};
+    const auto bytes = fresh.bytes();
+    const auto room = room_of(at);
+    if (bytes > room) {
+        return false;
+    }
+    write_over(at, fresh, slab_resource::block_size(bytes) == room ? bytes : room);
+    return true;
+}
+
+// A block for the entry of `key`, whose old one is at `present`, if there is one: it stays, but may
+// be moved. Throws std::bad_alloc.
+char* store::new_block(
+    std::string_view key, const slot* present, std::size_t bytes, time_point now) {
+    const auto kept = bytes_when_empty_ + (present == nullptr ? 0 : room_of(*present));
+    if (slab_resource::block_size(bytes) > ceiling() - std::min(ceiling(), kept)) {
+        throw std::bad_alloc();  // and nothing is evicted for what can never fit
+    }
+    make_room(slab_, bytes, present == nullptr ? nullptr : &key, now);
+    return static_cast<char*>(slab_.allocate(bytes, 1));
+}
+
 // Gives a slot another block for its entry, and frees the old one.
 void store::swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept {
     const auto old = at;
@@ -272,10 +323,15 @@ void store::swap_block(slot& at, std::uint64_t hash, char* block, time_point dea
 
 // Replaces an entry in its own block, of which `bytes` are used.
 void store::write_over(slot& at, const entry_parts& fresh, std::size_t bytes) noexcept {
-    expiring_ -= at.is(slot::has_deadline) ? 1U : 0U;
     write_entry(at.entry(), fresh, bytes);
+    flag_deadline(at, fresh.deadline);
+}
+
+// Notes whether the entry of a slot has a deadline now.
+void store::flag_deadline(slot& at, time_point deadline) noexcept {
+    expiring_ -= at.is(slot::has_deadline) ? 1U : 0U;
     at.clear(slot::has_deadline);
-    at.set(flags_of(fresh.deadline));
+    at.set(flags_of(deadline));
     expiring_ += at.is(slot::has_deadline) ? 1U : 0U;
 }
 

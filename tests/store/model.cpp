@@ -42,14 +42,16 @@ public:
         // Phases of growth and of decline, so that segments are split and joined.
         const bool growing = (++steps_ / (8 * run_.keys) & 1) == 0;
         const auto key = std::to_string(choose_.below(run_.keys));
-        const auto dice = choose_.below(20);
+        const auto dice = choose_.below(22);
         if (dice < (growing ? 12U : 4U)) {
             put(key);
         } else if (dice < 16) {
             erase(key);
         } else if (dice < 18) {
             compare(key);
-        } else if (dice == 18) {
+        } else if (dice < 20) {
+            change_deadline(key);
+        } else if (dice == 20) {
             db_.sweep(now_, choose_.below(8));
         } else if (choose_.below(1'000) == 0) {
             db_.clear();
@@ -88,9 +90,29 @@ private:
         const auto kind = choose_.below(64);
         const auto length = choose_.below(kind == 0 ? 30'000 : kind < 4 ? 3'000 : 60);
         const std::string value(length, static_cast<char>('a' + choose_.below(26)));
-        const auto deadline = choose_.below(4) == 0
-                                  ? now_ + std::chrono::milliseconds(1 + choose_.below(200))
-                                  : no_deadline;
+        const auto deadline = choose_.below(4) == 0 ? some_deadline() : no_deadline;
+        if (try_to(key, [&] { return db_.put(key, value, now_, deadline); })) {
+            entries_[key] = {value, deadline};
+        }
+    }
+
+    void change_deadline(const std::string& key) {
+        compare(key);
+        const auto deadline = choose_.below(2) == 0 ? some_deadline() : no_deadline;
+        const auto entry = entries_.find(key);
+        if (entry == entries_.end()) {
+            expect(!db_.set_deadline(key, deadline, now_), "what is not there has a deadline");
+        } else if (try_to(key, [&] { return db_.set_deadline(key, deadline, now_); })) {
+            entry->second.deadline = deadline;
+            compare(key);
+        }
+    }
+
+    time_point some_deadline() { return now_ + std::chrono::milliseconds(1 + choose_.below(200)); }
+
+    // A call for which there may be no memory: when it is refused, nothing has changed.
+    template <typename Call>
+    bool try_to(const std::string& key, Call call) {
         if (run_.failing && choose_.below(4) == 0) {
             memory_.fail_at(
                 1 + choose_.below(3),
@@ -100,18 +122,17 @@ private:
         const auto size = db_.size();
         const auto expiring = db_.expiring();
         const auto gone = db_.evicted() + db_.expired();
-        const bool stored = db_.put(key, value, now_, deadline);
+        const bool done = call();
         const bool may_refuse = memory_.has_failed() || run_.ceiling < model_run{}.ceiling;
         memory_.never_fail();
-        expect(stored || may_refuse, "a put was refused");
-        if (stored) {
-            entries_[key] = {value, deadline};
-        } else {
+        expect(done || may_refuse, "a call was refused");
+        if (!done) {
             compare(key);
             const bool undisturbed = gone == db_.evicted() + db_.expired();
             expect(!undisturbed || db_.size() == size, "size after a refusal");
             expect(!undisturbed || db_.expiring() == expiring, "expiring after a refusal");
         }
+        return done;
     }
 
     void erase(const std::string& key) {

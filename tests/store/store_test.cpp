@@ -98,6 +98,46 @@ TEST_CASE("an entry is gone once its deadline has come") {
     CHECK(db.expired() == 2);
 }
 
+TEST_CASE("a deadline is set, changed and taken away, and the value stays as it is") {
+    const auto size = GENERATE(0U, 5U, 40U, 500U, 1'500U, 5'000U, 16'384U, 20'000U, 3'000'000U);
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    const auto bytes_at_start = db.bytes_used();
+    CHECK_FALSE(db.set_deadline("a", at(10), at(0)));
+    for (std::size_t more = 0; more < 40; ++more) {  // whatever room its block has left
+        const std::string value(size + more, 'v');
+        REQUIRE(db.put("a", value, at(0)));
+        for (const auto deadline : {at(10), at(20), no_deadline, no_deadline, at(30)}) {
+            REQUIRE(db.set_deadline("a", deadline, at(0)));
+            REQUIRE(db.find("a", at(0))->deadline == deadline);
+            REQUIRE(db.find("a", at(0))->value == value);
+            REQUIRE(db.expiring() == (deadline == no_deadline ? 0 : 1));
+        }
+        const auto bytes = db.bytes_used();
+        REQUIRE(db.set_deadline("a", no_deadline, at(0)));
+        REQUIRE(value_of(db, "a", at(99)) == value);
+        REQUIRE(db.set_deadline("a", at(40), at(30)));
+        REQUIRE(db.bytes_used() == bytes);
+    }
+    CHECK(value_of(db, "a", at(40)) == "(absent)");
+    CHECK_FALSE(db.set_deadline("a", at(50), at(40)));
+    CHECK(db.expiring() == 0);
+    CHECK(db.expired() == 1);
+    CHECK(db.bytes_used() == bytes_at_start);
+}
+
+TEST_CASE("a large value is not moved to be given a deadline") {
+    test::failing_resource memory;
+    store db(memory, {64 * MiB, 1});
+    for (std::size_t more = 0; more < 4'200; ++more) {
+        REQUIRE(db.put("a", std::string(60'000 + more, 'v'), start));
+        const auto* const value = db.get("a", start)->data();
+        memory.fail_at(1, test::failing_resource::mode::from_then_on);
+        REQUIRE(db.set_deadline("a", at(10), start));
+        memory.never_fail();
+        REQUIRE(db.get("a", start)->data() == value);
+    }
+}
+
 TEST_CASE("a sweep frees what is past its deadline, and nothing else") {
     store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
     const auto bytes_at_start = db.bytes_used();
@@ -379,6 +419,57 @@ TEST_CASE("at the ceiling a put is refused and loses nothing, and a smaller one 
     CHECK(db.bytes_used() == bytes_at_start);
 }
 
+TEST_CASE("at the ceiling a first deadline is refused or has room, and others can be changed") {
+    const auto size = GENERATE(5U, 40U, 500U, 1'500U, 5'000U, 60'000U);
+    store db(*std::pmr::new_delete_resource(), {8 * MiB, 1});
+    const std::string value(size, 'v');
+    std::size_t stored = 0;
+    while (
+        db.put("key" + std::to_string(stored), value, start, stored == 0 ? at(9) : no_deadline)) {
+        ++stored;
+    }
+    const auto bytes = db.bytes_used();
+    REQUIRE(db.set_deadline("key0", no_deadline, start));
+    REQUIRE(db.set_deadline("key0", at(8), start));
+    CHECK(db.bytes_used() == bytes);
+    std::size_t set = 1;
+    for (std::size_t i = 1; i < stored; ++i) {
+        const auto key = "key" + std::to_string(i);
+        const bool done = db.set_deadline(key, at(7), start);
+        set += done ? 1U : 0U;
+        REQUIRE(value_of(db, key) == value);
+        REQUIRE(db.find(key, start)->deadline == (done ? at(7) : no_deadline));
+        REQUIRE(db.bytes_used() <= db.ceiling());
+    }
+    CHECK(db.size() == stored);
+    CHECK(db.expiring() == set);
+    CHECK((size < 20'000 || set == stored));
+    // What a smaller value left behind it is room for a deadline, too.
+    REQUIRE(db.put("key1", value.substr(4), start));
+    REQUIRE(db.set_deadline("key1", no_deadline, start));
+    REQUIRE(db.put("key2", "", start));
+    REQUIRE(db.set_deadline("key2", at(7), start));
+    CHECK(value_of(db, "key1") == value.substr(4));
+}
+
+TEST_CASE("a first deadline at the ceiling evicts others, never its own entry") {
+    store db(*std::pmr::new_delete_resource(), {4 * MiB, 1, eviction::clock});
+    for (int i = 0; i < 100'000; ++i) {
+        REQUIRE(db.put(numbered('k', i), std::string(50, 'v'), start));
+    }
+    std::size_t there = 0;
+    for (int i = 0; i < 100'000; ++i) {
+        const auto key = numbered('k', i);
+        if (db.get(key, start)) {
+            ++there;
+            REQUIRE(db.set_deadline(key, at(10), start));
+            REQUIRE(value_of(db, key) == std::string(50, 'v'));
+            REQUIRE(db.bytes_used() <= db.ceiling());
+        }
+    }
+    CHECK(there > 10'000);
+}
+
 TEST_CASE("entries of any other size fit after all are deleted") {
     const std::vector<std::size_t> sizes{8, 50, 1'000, 12'000, 60'000};
     const auto fill = [](store& db, std::size_t size) {
@@ -498,6 +589,32 @@ TEST_CASE("whichever allocation fails, a call changes nothing") {
         REQUIRE(value_of(db, key, at(1)) == value);
         REQUIRE(db.find(key, at(1))->deadline == at(99));
     }
+}
+
+TEST_CASE("without memory for a first deadline, nothing has changed") {
+    test::failing_resource memory;
+    store db(memory, {64 * MiB, 1});
+    std::size_t refused = 0;
+    for (int i = 0; i < 1'000; ++i) {
+        const auto key = numbered('k', i);
+        const std::string value(static_cast<std::size_t>(i) * 7, 'v');
+        REQUIRE(db.put(key, value, start));
+        const auto bytes = db.bytes_used();
+        const auto expiring = db.expiring();
+        memory.fail_at(1, test::failing_resource::mode::once);
+        if (!db.set_deadline(key, at(9), start)) {
+            ++refused;
+            REQUIRE(memory.has_failed());
+            REQUIRE(db.bytes_used() == bytes);
+            REQUIRE(db.expiring() == expiring);
+            REQUIRE(value_of(db, key) == value);
+            REQUIRE(db.find(key, start)->deadline == no_deadline);
+        }
+        memory.never_fail();
+        REQUIRE(db.set_deadline(key, at(9), start));
+        REQUIRE(value_of(db, key) == value);
+    }
+    CHECK(refused > 10);
 }
 
 TEST_CASE("a store that cannot begin says so and leaves nothing") {

@@ -247,8 +247,8 @@ private:
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
     bool erase(std::string_view key, turn& t);
     std::optional<store::entry> look_up(std::string_view key, turn& t);
-    void change_deadline(
-        std::string_view key, std::string_view value, time_point deadline, turn& t);
+    bool change_deadline(
+        std::string_view key, const store::entry& found, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     std::size_t erase_all(arguments keys, turn& t);

@@ -70,7 +70,7 @@ struct store_options {
 /// 4. A call does a bounded amount of work: growth splits one segment at a time, and what `clear`
 ///    leaves is freed by `sweep`. Only a put at the ceiling does more, in proportion to the bytes
 ///    of its entry: it may free what `clear` left, move the entries of slabs closer together, and
-///    evict, until its entry fits.
+///    evict, until its entry fits; so does a first deadline.
 ///
 /// Views into the store stay valid until the next call that is not const. Not for threads.
 class store {
@@ -125,6 +125,13 @@ public:
         std::string_view value,
         time_point now,
         time_point deadline = no_deadline);
+
+    /// Gives the entry of `key` another deadline, or none, and leaves its value as it is. False
+    /// when there is no such entry, or no memory for a deadline where none was: all is then as it
+    /// was. Changing or taking away a deadline always succeeds; its 8 bytes stay with the entry
+    /// until it is put again. `key` may not be a view into the store. O(1): of an entry that had
+    /// none, 16 KiB at most are copied; at the ceiling, as `put`.
+    [[nodiscard]] bool set_deadline(std::string_view key, time_point deadline, time_point now);
 
     /// Deletes `key`; false when it was not there. O(1).
     bool erase(std::string_view key, time_point now);
@@ -195,6 +202,9 @@ private:
     void free_entry(const slot& at) noexcept;
     void swap_block(slot& at, std::uint64_t hash, char* block, time_point deadline) noexcept;
     void write_over(slot& at, const entry_parts& fresh, std::size_t bytes) noexcept;
+    void flag_deadline(slot& at, time_point deadline) noexcept;
+    bool set_deadline_in_place(slot& at, time_point deadline) noexcept;
+    char* new_block(std::string_view key, const slot* present, std::size_t bytes, time_point now);
     void insert(std::uint64_t hash, std::uint64_t flags, time_point now);
     void grow(std::uint64_t hash);
     bool insert_without_growth(std::uint64_t hash, char* block, std::uint64_t flags) const noexcept;
