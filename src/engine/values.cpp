@@ -36,9 +36,7 @@ std::string_view value_of(const std::optional<store::entry>& present) {
     return present ? present->value : std::string_view{};
 }
 
-error no_integer() {
-    return refusal("value is not an integer or out of range");
-}
+constexpr const char* no_integer = "value is not an integer or out of range";
 
 error no_float() {
     return refusal("value is not a valid float");
@@ -93,15 +91,17 @@ void engine::run(const command::getex& request, turn& t) {
     using fault = command::getex::fault;
     const auto found = look_up(request.key, t);
     if (found && request.wrong != fault::none) {
-        t.out.failure(
-            request.wrong == fault::no_integer ? no_integer()
-                                               : refusal("invalid expire time in 'getex' command"));
+        const auto* const why = request.wrong == fault::no_integer
+                                    ? no_integer
+                                    : "invalid expire time in 'getex' command";
+        t.out.failure({error::kind::form, "ERR", why});
         return;
     }
     if (!found || request.deadline.how == expiry::mode::none) {
         reply_value(found, t);
         return;
     }
+    t.out.expect_room(found->value.size());
     const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
     if (deadline == found->deadline) {
         t.out.bulk(found->value);
@@ -215,7 +215,7 @@ void engine::run(const command::incrby& request, turn& t) {
     const auto found = db_.find(request.key, t.now);
     const auto present = found ? parse_integer(found->value) : 0;
     if (!present) {
-        t.out.failure(no_integer());
+        t.out.failure(refusal(no_integer));
         return;
     }
     std::int64_t sum = 0;
