@@ -15,9 +15,13 @@ namespace butterdb {
 
 namespace {
 
+// Sizes first: a client may send a name as long as a value.
+bool is_same_name(std::string_view name, std::string_view lower_case) {
+    return name.size() == lower_case.size() && to_lower(name) == lower_case;
+}
+
 bool is_named(std::string_view name, std::string_view own, std::string_view of_redis) {
-    const auto lower = to_lower(name);
-    return lower == own || (!of_redis.empty() && lower == of_redis);
+    return is_same_name(name, own) || (!of_redis.empty() && is_same_name(name, of_redis));
 }
 
 const setting* find_limit(std::string_view name) {
@@ -26,6 +30,25 @@ const setting* find_limit(std::string_view name) {
     };
     const auto found = std::ranges::find_if(settings(), is_meant);
     return found == settings().end() ? nullptr : &*found;
+}
+
+std::size_t bytes_of(arguments patterns) {
+    std::size_t bytes = 0;
+    for (const auto each : patterns) {
+        bytes += each.size();
+    }
+    return bytes;
+}
+
+// Without the empty ones: no name matches them, and no bound of bytes bounds them.
+std::vector<std::string> in_lower_case(arguments patterns) {
+    std::vector<std::string> lower;
+    for (const auto each : patterns) {
+        if (!each.empty()) {
+            lower.push_back(to_lower(each));
+        }
+    }
+    return lower;
 }
 
 error cannot_set(std::string_view name, std::string_view why) {
@@ -78,16 +101,18 @@ void engine::run(const command::config& request, turn& t) {
 }
 
 void engine::get_settings(arguments patterns, turn& t) {
-    for (const auto pattern : patterns) {
-        if (!is_short_pattern(pattern, t)) {
-            return;
-        }
+    const auto bytes = bytes_of(patterns);
+    if (bytes > limits_.pattern_bytes_max) {
+        t.out.failure(refusal(
+            "patterns of " + std::to_string(bytes) + " bytes are over the limit of " +
+            std::to_string(limits_.pattern_bytes_max) + " bytes"));
+        return;
     }
+    const auto lower = in_lower_case(patterns);
     std::vector<std::pair<std::string_view, std::string>> found;
     const auto add = [&](std::string_view name, std::string value) {
-        const bool wanted = std::ranges::any_of(patterns, [&](std::string_view pattern) {
-            return matches_glob(to_lower(pattern), name);
-        });
+        const bool wanted = std::ranges::any_of(
+            lower, [&](std::string_view pattern) { return matches_glob(pattern, name); });
         if (wanted && !name.empty()) {
             found.emplace_back(name, std::move(value));
         }

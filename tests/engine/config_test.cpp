@@ -32,6 +32,31 @@ TEST_CASE("CONFIG shows and changes settings under their own names and Redis's")
     CHECK(say("CONFIG GET databases") == "LIST 2\ndatabases\n1\n");
 }
 
+TEST_CASE("CONFIG GET bounds its patterns together, not each for itself") {
+    test::fixture f;
+    f.lim.pattern_bytes_max = 12;
+    conversation talk(f.run, f.lim);
+    const auto [patterns, reply] = GENERATE(table<std::string, std::string>({
+        {"MAX-Key timeou", "ERROR ERR patterns of 13 bytes are over the limit of 12 bytes\n"},
+        {"*************", "ERROR ERR patterns of 13 bytes are over the limit of 12 bytes\n"},
+        {"MAX-K?Y ti*ut", "LIST 4\nmax-key\n65536\ntimeout\n0\n"},
+        {"'' SAVE ''", "LIST 2\nsave\n\"\"\n"},
+        {"''", "LIST 0\n"},
+    }));
+    test::append(talk, "CONFIG GET " + patterns + "\n");
+    CHECK(test::take_turns(talk, f.now) == reply);
+}
+
+TEST_CASE("a name that is longer than every setting's is none of them") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "CONFIG SET max-key" + std::string(1000, 'q') + " 1\n");
+    CHECK(
+        test::take_turns(talk, f.now) ==
+        "ERROR ERR Unknown option or number of arguments for CONFIG SET - 'max-key" +
+            std::string(121, 'q') + "'; CONFIG GET * lists all\n");
+}
+
 TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
     test::fixture f;
     f.lim.clients_possible = 20'000;

@@ -58,7 +58,7 @@ struct limits {
     std::uint64_t linger_bytes_max = 64 * KiB;    ///< input discarded after the last reply
     std::uint64_t watched_keys_max = 1'000;       ///< of WATCH
     std::uint64_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
-    std::uint64_t pattern_bytes_max = 1 * KiB;    ///< of KEYS, SCAN and CONFIG GET
+    std::uint64_t pattern_bytes_max = 1 * KiB;    ///< of KEYS and SCAN; all of a CONFIG GET
     std::uint64_t scan_keys_max = 10'000;         ///< of one SCAN or DELPREFIX, whatever its COUNT
     std::uint64_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
 
