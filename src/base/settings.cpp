@@ -50,6 +50,18 @@ constexpr setting row(
     return {name, redis_name, in, least, most, when, get<Member>, set<Member>, summary};
 }
 
+// A row that takes 0 too.
+constexpr setting or_zero(setting row) {
+    row.or_zero = true;
+    return row;
+}
+
+// Whatever is set live, the clients of both dialects can still say AUTH and CONFIG SET, and be told
+// what came of it: hence some of the bounds below.
+constexpr std::uint64_t argument_least = 1 * KiB;
+constexpr std::uint64_t request_least = 64 * KiB;
+constexpr std::uint64_t client_memory_least = 1 * MiB;
+
 // A row is two lines.
 // clang-format off
 constexpr auto table = std::to_array<setting>({
@@ -57,19 +69,21 @@ constexpr auto table = std::to_array<setting>({
      "Memory for all entries, index included"),
     row<&limits::clients_max>("max-clients", "maxclients", count, 1, 10'000'000, live,
      "Connections at once"),
-    row<&limits::client_memory>("max-client-memory", "maxmemory-clients", bytes, 0, size_most, live,
-     "Memory of all clients' buffers; 0: a tenth of max-memory, twice max-value at least"),
+    or_zero(row<&limits::client_memory>("max-client-memory", "maxmemory-clients", bytes,
+     client_memory_least, size_most, live,
+     "Memory of all clients' buffers; 0: a tenth of max-memory, twice max-value at least")),
     row<&limits::key_bytes_max>("max-key", "", bytes, 1, argument_most, live,
      "Longest key"),
-    row<&limits::value_bytes_max>("max-value", "proto-max-bulk-len", bytes, 1, argument_most, live,
+    row<&limits::value_bytes_max>("max-value", "proto-max-bulk-len", bytes, argument_least,
+     argument_most, live,
      "Longest value"),
-    row<&limits::line_bytes_max>("max-line", "", bytes, 64, 1 * MiB, live,
+    row<&limits::line_bytes_max>("max-line", "", bytes, argument_least, 1 * MiB, live,
      "Longest line"),
     row<&limits::arguments_max>("max-arguments", "", count, 8, 1'048'576, live,
      "Arguments of a request"),
-    row<&limits::request_bytes>("max-request", "client-query-buffer-limit", bytes, 0, size_most,
-     live,
-     "Longest request in RESP; 0: max-key, max-value and 64KiB, 1MiB at least"),
+    or_zero(row<&limits::request_bytes>("max-request", "client-query-buffer-limit", bytes,
+     request_least, size_most, live,
+     "Longest request in RESP; 0: max-key, max-value and 64KiB, 1MiB at least")),
     row<&limits::output_bytes_max>("max-output", "", bytes, 1 * KiB, argument_most, live,
      "Replies gathered for a client before they are sent and it is read on"),
     row<&limits::reply_bytes_max>("max-reply", "", bytes, 64 * KiB, size_most, live,
@@ -147,13 +161,14 @@ std::string setting::show(const limits& from) const {
 
 result<std::uint64_t> setting::read(std::string_view text) const {
     const auto number = in == bytes ? read_size(text) : parse_whole<std::uint64_t>(text);
-    if (number && *number >= least && *number <= most) {
+    if (number && allows(*number)) {
         return *number;
     }
     const auto written = [&](std::uint64_t bound) {
         return in == bytes ? size_text(bound) : std::to_string(bound);
     };
-    std::string allowed = in == bytes ? "a size" : "a whole number";
+    std::string allowed = or_zero ? "0 or " : "";
+    allowed.append(in == bytes ? "a size" : "a whole number");
     allowed.append(" from ").append(written(least)).append(" to ").append(written(most));
     return error{
         error::kind::refused,

@@ -35,13 +35,13 @@ TEST_CASE("every setting shows its default in a form that it reads again") {
 TEST_CASE("sizes are numbers of bytes, or of units of 1024") {
     const auto& size = named("max-value");
     const auto [text, bytes] = GENERATE(table<std::string, std::uint64_t>({
-        {"1", 1},
+        {"1024", 1 * KiB},
         {"1048576", 1 * MiB},
         {"64KiB", 64 * KiB},
         {"64kb", 64 * KiB},
         {"64K", 64 * KiB},
         {"64 mib", 64 * MiB},
-        {"7b", 7},
+        {"7000b", 7000},
     }));
     CHECK(*size.read(text) == bytes);
 }
@@ -56,6 +56,7 @@ TEST_CASE("what is no size, or out of range, is refused with what is allowed") {
         " 1",
         "1 ",
         "1.5MiB",
+        "1023",
         "1gbx",
         "0",
         "513MiB",
@@ -66,7 +67,19 @@ TEST_CASE("what is no size, or out of range, is refused with what is allowed") {
         "1K1");
     const auto read = named("max-value").read(text);
     REQUIRE_FALSE(read);
-    CHECK(read.error().text == "max-value is a size from 1 to 512MiB, not '" + text + "'");
+    CHECK(read.error().text == "max-value is a size from 1KiB to 512MiB, not '" + text + "'");
+}
+
+TEST_CASE("0 is a value of its own where the summary gives it a meaning") {
+    const auto& size = named("max-request");
+    CHECK(*size.read("0") == 0);
+    CHECK(*size.read("64KiB") == 64 * KiB);
+    CHECK_FALSE(size.read("1"));
+    CHECK(
+        size.read("65535").error().text ==
+        "max-request is 0 or a size from 64KiB to 4194304TiB, not '65535'");
+    CHECK(named("max-client-memory").read("0"));
+    CHECK_FALSE(named("max-client-memory").read("1000000"));
 }
 
 TEST_CASE("a number that counts has no unit") {

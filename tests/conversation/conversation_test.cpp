@@ -571,14 +571,15 @@ TEST_CASE("what was looked ahead at is read anew when it is another") {
         CHECK(test::take_turns(talk, f.now) == "+OK\r\n");
     }
     SECTION("a limit is another") {
-        test::append(talk, put);
+        const std::string long_value(1025, 'v');
+        test::append(talk, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1025\r\n" + long_value + "\r\n");
         talk.foresee();
         conversation other(f.run, f.lim);
-        test::append(other, "CONFIG SET max-value 1\n");
+        test::append(other, "CONFIG SET max-value 1KiB\n");
         test::take_turns(other, f.now);
         test::append(other, "CONFIG SET max-key 1\n");
         test::take_turns(other, f.now);
-        CHECK(test::take_turns(talk, f.now).starts_with("-ERR argument of 3 bytes is over"));
+        CHECK(test::take_turns(talk, f.now).starts_with("-ERR argument of 1025 bytes is over"));
     }
     SECTION("only some of it may be executed") {
         test::append(talk, put + get + get);

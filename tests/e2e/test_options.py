@@ -105,11 +105,11 @@ class Right(unittest.TestCase):
                     [f"127.0.0.1:{server.port}", f"127.0.0.2:{server.port}"])
 
     def test_limits_take_effect(self):
-        with Server("--max-key", "3", "--max-value", "4", "--max-memory", "1MiB") as server:
+        with Server("--max-key", "3", "--max-value", "1KiB", "--max-memory", "1MiB") as server:
             with server.connect() as c:
                 self.assertEqual(c.ask(b"PUT abc 1234"), b"OK")
                 self.assertIn(b"--max-key", c.ask(b"PUT abcd 1"))
-                self.assertIn(b"--max-value", c.ask(b"PUT abc 12345"))
+                self.assertIn(b"--max-value", c.ask(b"PUT abc " + b"x" * 1025))
                 self.assertEqual(c.ask(b"GET abc"), b"1234")
         with Server("--max-memory", "1MiB") as server:
             with server.connect() as c:

@@ -137,9 +137,9 @@ class Clients(unittest.TestCase):
             self.assertEqual(idle.rest(), b"")
 
     def test_a_limit_of_requests_is_none_of_lines(self):
-        with Server("--max-request", "100") as server, server.connect() as c:
-            self.assertEqual(c.ask(b"PUT a " + b"x" * 60_000), b"OK")
-            c.send(b"*2\r\n$4\r\nECHO\r\n$100\r\n" + b"x" * 100 + b"\r\n")
+        with Server("--max-request", "64KiB", "--max-line", "1MiB") as server, server.connect() as c:
+            self.assertEqual(c.ask(b"PUT a " + b"x" * 70_000), b"OK")
+            c.send(b"*2\r\n$4\r\nECHO\r\n$70000\r\n" + b"x" * 70_000 + b"\r\n")
             self.assertTrue(c.line().startswith(b"-ERR "))
             self.assertEqual(c.ask(b"PING"), b"+PONG\r")
 

@@ -15,13 +15,13 @@ TEST_CASE("CONFIG shows and changes settings under their own names and Redis's")
         return test::take_turns(talk, f.now);
     };
     CHECK(say("CONFIG GET max-value") == "LIST 2\nmax-value\n67108864\n");
-    CHECK(say("CONFIG SET max-value 4 MAX-KEY 3") == "OK\n");
+    CHECK(say("CONFIG SET max-value 1KiB MAX-KEY 3") == "OK\n");
     CHECK(
         say("CONFIG GET max-value proto-max-bulk-len") ==
-        "LIST 4\nmax-value\n4\nproto-max-bulk-len\n4\n");
+        "LIST 4\nmax-value\n1024\nproto-max-bulk-len\n1024\n");
     CHECK(
-        say("PUT a 12345") ==
-        "ERROR ERR value of 5 bytes is over the limit of 4 bytes (--max-value)\n");
+        say("PUT a " + std::string(1025, 'x')) ==
+        "ERROR ERR value of 1025 bytes is over the limit of 1024 bytes (--max-value)\n");
     CHECK(say("CONFIG SET maxmemory 64mb timeout 7 eviction clock") == "OK\n");
     CHECK(f.db.ceiling() == 64 * MiB);
     CHECK(f.db.evicts());
@@ -57,6 +57,33 @@ TEST_CASE("a name that is longer than every setting's is none of them") {
             std::string(121, 'q') + "'; CONFIG GET * lists all\n");
 }
 
+TEST_CASE("where CONFIG has made all as small as can be, AUTH and CONFIG still fit") {
+    test::fixture f;
+    const auto say = [&](const std::string& bytes) {
+        conversation fresh(f.run, f.lim);
+        test::append(fresh, bytes);
+        return test::take_turns(fresh, f.now);
+    };
+    std::string smallest = "CONFIG SET";
+    for (const auto& each : settings()) {
+        if (each.when == setting::change::live) {
+            smallest.append(" ").append(each.name).append(" ").append(std::to_string(each.least));
+        }
+    }
+    CHECK(say(smallest + "\n") == "OK\n");
+    CHECK(f.lim.request_bytes_max() == 64 * KiB);
+    const std::string password(f.lim.password_bytes_max, 'x');
+    const auto without_password = "ERR AUTH <password> called without any password";
+    CHECK(say("AUTH " + password + "\n").find(without_password) != std::string::npos);
+    CHECK(
+        say("*2\r\n$4\r\nAUTH\r\n$512\r\n" + password + "\r\n").find(without_password) !=
+        std::string::npos);
+    CHECK(say("CONFIG SET client-query-buffer-limit 64KiB\n") == "OK\n");
+    CHECK(
+        say("*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$25\r\nclient-query-buffer-limit\r\n"
+            "$1\r\n0\r\n") == "+OK\r\n");
+}
+
 TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
     test::fixture f;
     f.lim.clients_possible = 20'000;
@@ -72,7 +99,7 @@ TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
         {"bind 0.0.0.0", "Unknown option"},
         {"max-key", "wrong number of arguments for 'config|set' command"},
     }));
-    test::append(talk, "CONFIG SET max-value 1 " + words + "\n");
+    test::append(talk, "CONFIG SET max-value 1KiB " + words + "\n");
     const auto reply = test::take_turns(talk, f.now);
     CAPTURE(reply);
     CHECK(reply.find(reason) != reply.npos);

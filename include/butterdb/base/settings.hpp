@@ -25,6 +25,11 @@ struct setting {
     std::uint64_t (*get)(const limits&);
     void (*set)(limits&, std::uint64_t);
     std::string_view summary;
+    bool or_zero = false;  ///< 0 is allowed too, below `least`: its meaning is in the summary
+
+    constexpr bool allows(std::uint64_t number) const noexcept {
+        return (number >= least && number <= most) || (number == 0 && or_zero);
+    }
 
     /// The value in the form that `read` takes: `64MiB` for bytes, else a number.
     std::string show(const limits& from) const;
