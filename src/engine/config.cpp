@@ -57,6 +57,46 @@ error cannot_set(std::string_view name, std::string_view why) {
         std::string(why));
 }
 
+error unknown_setting(std::string_view name) {
+    return refusal(
+        "Unknown option or number of arguments for CONFIG SET - '" + printable(name) +
+        "'; CONFIG GET * lists all");
+}
+
+// Sets a limit to what `value` says, or gives why it cannot be that.
+std::optional<error> change(const setting& which, std::string_view value, limits& of) {
+    if (which.when == setting::change::at_start) {
+        return cannot_set(which.name, "can't set immutable config: it is an option of the start");
+    }
+    const auto read = which.read(value);
+    if (!read) {
+        return cannot_set(which.name, read.error().text);
+    }
+    which.set(of, *read);
+    if (of.clients_max > of.clients_possible) {
+        return cannot_set(
+            which.name,
+            "the limit of open files allows " + std::to_string(of.clients_possible) +
+                " (ulimit -n)");
+    }
+    return std::nullopt;
+}
+
+// Why a setting cannot be `word`, or nothing.
+std::optional<error> objection(const word_setting& which, std::string_view word) {
+    if (which.words.empty()) {
+        return cannot_set(which.name, "can't set immutable config");
+    }
+    if (std::ranges::find(which.words, word) != which.words.end()) {
+        return std::nullopt;
+    }
+    std::string words;
+    for (const auto each : which.words) {
+        words.append(words.empty() ? "it is one of " : ", ").append(each);
+    }
+    return cannot_set(which.name, words);
+}
+
 }  // namespace
 
 // What tools for Redis ask for, and the settings that are no numbers.
@@ -134,65 +174,30 @@ void engine::get_settings(arguments patterns, turn& t) {
     }
 }
 
-// Why a limit cannot become `value`, or nothing.
-std::optional<error> engine::objection(const setting& which, std::string_view value) const {
-    if (which.when == setting::change::at_start) {
-        return cannot_set(which.name, "can't set immutable config: it is an option of the start");
-    }
-    const auto read = which.read(value);
-    if (!read) {
-        return cannot_set(which.name, read.error().text);
-    }
-    auto changed = limits_;
-    which.set(changed, *read);
-    if (changed.clients_max > changed.clients_possible) {
-        return cannot_set(
-            which.name,
-            "the limit of open files allows " + std::to_string(changed.clients_possible) +
-                " (ulimit -n)");
-    }
-    return std::nullopt;
-}
-
-std::optional<error> engine::objection(const word_setting& which, std::string_view value) {
-    if (which.words.empty()) {
-        return cannot_set(which.name, "can't set immutable config");
-    }
-    if (std::ranges::find(which.words, to_lower(value)) != which.words.end()) {
-        return std::nullopt;
-    }
-    std::string words;
-    for (const auto word : which.words) {
-        words.append(words.empty() ? "it is one of " : ", ").append(word);
-    }
-    return cannot_set(which.name, words);
-}
-
 // All of the pairs or none.
 void engine::change_settings(arguments pairs, turn& t) {
+    auto changed = limits_;
+    std::vector<std::pair<const word_setting*, std::string>> words;
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
         const auto* const limit = find_limit(pairs[i]);
         const auto* const word = find_word(pairs[i]);
-        if (limit == nullptr && word == nullptr) {
-            t.out.failure(refusal(
-                "Unknown option or number of arguments for CONFIG SET - '" + printable(pairs[i]) +
-                "'; CONFIG GET * lists all"));
-            return;
+        std::optional<error> why;
+        if (limit != nullptr) {
+            why = change(*limit, pairs[i + 1], changed);
+        } else if (word != nullptr) {
+            words.emplace_back(word, to_lower(pairs[i + 1]));
+            why = objection(*word, words.back().second);
+        } else {
+            why = unknown_setting(pairs[i]);
         }
-        const auto why =
-            limit != nullptr ? objection(*limit, pairs[i + 1]) : objection(*word, pairs[i + 1]);
         if (why) {
             t.out.failure(*why);
             return;
         }
     }
-    for (std::size_t i = 0; i < pairs.size(); i += 2) {
-        const auto* const limit = find_limit(pairs[i]);
-        if (limit != nullptr) {
-            limit->set(limits_, *limit->read(pairs[i + 1]));
-        } else {
-            find_word(pairs[i])->change(to_lower(pairs[i + 1]));
-        }
+    limits_ = changed;
+    for (const auto& [which, word] : words) {
+        which->change(word);
     }
     db_.set_ceiling(limits_.memory_bytes_max);
     ++settings_changed_;

@@ -97,6 +97,7 @@ TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
         {"port 1", "'port') - can't set immutable config"},
         {"maxmemory-policy allkeys-lru", "'eviction') - it is one of none, clock, noeviction"},
         {"bind 0.0.0.0", "Unknown option"},
+        {"eviction clock max-key 0", "'max-key') - max-key is a size"},
         {"max-key", "wrong number of arguments for 'config|set' command"},
     }));
     test::append(talk, "CONFIG SET max-value 1KiB " + words + "\n");
@@ -104,4 +105,5 @@ TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
     CAPTURE(reply);
     CHECK(reply.find(reason) != reply.npos);
     CHECK(f.lim.value_bytes_max == before);
+    CHECK_FALSE(f.db.evicts());
 }

@@ -264,8 +264,6 @@ private:
     void add_word_settings();
     const word_setting* find_word(std::string_view name) const;
     void get_settings(arguments patterns, turn& t);
-    std::optional<error> objection(const setting& which, std::string_view value) const;
-    static std::optional<error> objection(const word_setting& which, std::string_view value);
     void change_settings(arguments pairs, turn& t);
 
     store& db_;
