@@ -2,7 +2,6 @@
 #include <butterdb/engine/engine.hpp>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 #include <variant>
@@ -10,26 +9,6 @@
 namespace butterdb {
 
 namespace {
-
-// These act at once, also between MULTI and EXEC.
-bool acts_at_once(std::string_view verb) noexcept {
-    constexpr std::array<std::string_view, 7> names{
-        "EXEC", "DISCARD", "MULTI", "WATCH", "RESET", "QUIT", "EXIT"};
-    return std::ranges::find(names, verb) != names.end();
-}
-
-// These need no password.
-bool is_for_strangers(std::string_view verb) noexcept {
-    constexpr std::array<std::string_view, 5> names{"AUTH", "HELLO", "RESET", "QUIT", "EXIT"};
-    return std::ranges::find(names, verb) != names.end();
-}
-
-// What they have behind the verb is checked when they are queued, as by Redis.
-bool has_subcommands(std::string_view verb) noexcept {
-    constexpr std::array<std::string_view, 5> names{
-        "CLIENT", "COMMAND", "CONFIG", "FUNCTION", "MEMORY"};
-    return std::ranges::find(names, verb) != names.end();
-}
 
 error too_long(std::uint64_t bytes_max) {
     return refusal(
@@ -142,9 +121,9 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
     who.last_verb = row->name;
     auto t = begin(who, out, now);
     reply_within_limit(t, [&] {
-        if (who.stranger && !is_for_strangers(row->name)) {
+        if (who.stranger && !row->traits.for_strangers) {
             refuse_stranger(*row, t);
-        } else if (who.queueing && !acts_at_once(row->name)) {
+        } else if (who.queueing && !row->traits.at_once) {
             queue(*row, request, t);
         } else {
             dispatch(*row, request, t);
@@ -228,7 +207,7 @@ void engine::queue(const verb& row, arguments request, turn& t) {
             t.bytes);
         return;
     }
-    if (has_subcommands(row.name)) {
+    if (row.traits.has_subcommands) {
         const auto parsed = row.parse(request);
         if (!parsed) {
             refuse(parsed.error(), t.who, t.bytes);

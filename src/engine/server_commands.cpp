@@ -6,6 +6,8 @@
 #include <butterdb/engine/engine.hpp>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace butterdb {
 
@@ -17,15 +19,28 @@ std::int64_t arity(const verb& row) {
     return row.arguments_min == row.arguments_max ? least : -least;
 }
 
+// A verb that names its keys is fast: how many others there are does not matter to it.
+void describe_flags(const verb& row, reply_writer& out) {
+    const std::array<std::pair<bool, std::string_view>, 4> flags{{
+        {row.does == effect::writes, "write"},
+        {row.does == effect::reads, "readonly"},
+        {row.keys.first != 0, "fast"},
+        {row.traits.for_strangers, "no_auth"},
+    }};
+    const auto is_set = [](const auto& each) { return each.first; };
+    out.array(static_cast<std::size_t>(std::ranges::count_if(flags, is_set)));
+    for (const auto& [set, name] : flags) {
+        if (set) {
+            out.status(name);
+        }
+    }
+}
+
 void describe(const verb& row, reply_writer& out) {
     out.array(10);
     out.bulk(to_lower(row.name));
     out.integer(arity(row));
-    out.array(1);
-    out.status(
-        row.does == effect::writes  ? "write"
-        : row.does == effect::reads ? "readonly"
-                                    : "fast");
+    describe_flags(row, out);
     out.integer(row.keys.first);
     out.integer(row.keys.last);
     out.integer(row.keys.step);
@@ -41,7 +56,7 @@ void document(const verb& row, reply_writer& out) {
     out.bulk("syntax");
     out.bulk(row.usage);
     out.bulk("group");
-    out.bulk(row.does == effect::none ? "connection" : "string");
+    out.bulk(row.group);
 }
 
 }  // namespace

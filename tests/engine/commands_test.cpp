@@ -88,6 +88,22 @@ TEST_CASE("commands about the server") {
     CHECK(c.say("INFO commandstats").starts_with("LIST "));
 }
 
+TEST_CASE("COMMAND tells what a verb does, and of what group it is") {
+    test::fixture f;
+    client c(f);
+    const auto [verb, flags] = GENERATE(table<std::string, std::string>({
+        {"get", "LIST 2\nreadonly\nfast\n"},
+        {"set", "LIST 2\nwrite\nfast\n"},
+        {"flushall", "LIST 1\nwrite\n"},
+        {"info", "LIST 0\n"},
+        {"auth", "LIST 1\nno_auth\n"},
+    }));
+    const auto info = c.say("COMMAND INFO " + verb);
+    CAPTURE(info);
+    CHECK(info.find("\n" + flags) != info.npos);
+    CHECK(c.say("COMMAND DOCS SCAN").ends_with("\ngroup\ngeneric\n"));
+}
+
 TEST_CASE("commands about values and deadlines that have rare forms") {
     test::fixture f;
     f.now = time_point(std::chrono::seconds(1000));

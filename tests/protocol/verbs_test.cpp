@@ -40,6 +40,16 @@ TEST_CASE("every verb is found in any case, and nothing else is") {
     CHECK(find_verb(std::string(1000, 'G')) == nullptr);
 }
 
+TEST_CASE("every verb is of a group that Redis has, and one without keys names none") {
+    const std::set<std::string_view> groups{
+        "string", "generic", "transactions", "connection", "server", "scripting"};
+    for (const auto& row : verbs()) {
+        CAPTURE(row.name);
+        CHECK(groups.contains(row.group));
+        CHECK((row.keys.first == 0) == (row.keys.step == 0));
+    }
+}
+
 TEST_CASE("every verb refuses an arity out of its bounds") {
     for (const auto& row : verbs()) {
         CAPTURE(row.name);

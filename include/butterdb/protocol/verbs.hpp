@@ -23,6 +23,13 @@ struct key_places {
 /// What a command does with keys and values.
 enum class effect { none, reads, writes };
 
+/// What sets a verb apart; most have nothing of it.
+struct verb_traits {
+    bool at_once = false;          ///< executed between MULTI and EXEC too, never queued
+    bool for_strangers = false;    ///< needs no password
+    bool has_subcommands = false;  ///< which are checked when it is queued, as by Redis
+};
+
 /// One row of the command table: all that is known about a verb before it runs.
 struct verb {
     std::string_view name;                     ///< upper case
@@ -31,8 +38,10 @@ struct verb {
     result<command::any> (*parse)(arguments);  ///< called with an arity in bounds
     effect does;
     key_places keys;
+    std::string_view group;  ///< where the documents of Redis have it
     std::string_view usage;
     std::string_view summary;
+    verb_traits traits = {};
 
     /// Whether a request of so many arguments can be one.
     constexpr bool takes(std::size_t count) const noexcept {
