@@ -16,6 +16,12 @@ error too_long(std::uint64_t bytes_max) {
         " bytes; ask for less at a time");
 }
 
+// Why a request cannot be read, and what the client may try instead.
+error advised(error why, arguments request, const peer& who) {
+    why.text += advice(request, why, who.speaks);
+    return why;
+}
+
 }  // namespace
 
 engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
@@ -152,8 +158,7 @@ void engine::reject(arguments request, const verb* known, peer& who, flat_buffer
             abort_transaction(who);
         }
     }
-    auto why = find_command(request).error();
-    why.text += advice(request, why, who.speaks);
+    auto why = advised(find_command(request).error(), request, who);
     if (known != nullptr && known->name == "EXEC") {
         why.code = "EXECABORT";
         why.text.insert(0, "Transaction discarded because of: ");
@@ -184,9 +189,7 @@ void engine::dispatch(const verb& row, arguments request, turn& t) {
     const auto parsed = row.parse(request);
     if (!parsed) {
         ++counted(row).rejected;
-        auto why = parsed.error();
-        why.text += advice(request, why, t.who.speaks);
-        t.out.failure(why);
+        t.out.failure(advised(parsed.error(), request, t.who));
         return;
     }
     ++counted(row).calls;
@@ -210,7 +213,7 @@ void engine::queue(const verb& row, arguments request, turn& t) {
     if (row.traits.has_subcommands) {
         const auto parsed = row.parse(request);
         if (!parsed) {
-            refuse(parsed.error(), t.who, t.bytes);
+            refuse(advised(parsed.error(), request, t.who), t.who, t.bytes);
             return;
         }
     }

@@ -39,13 +39,19 @@ std::string full_name(arguments args) {
     return std::string(args[0]) + "|" + std::string(args[1]);
 }
 
-error bad_subcommand(std::string_view verb, std::string_view subcommand) {
-    return form_error(
-        "unknown subcommand '" + printable(subcommand) + "'. Try HELP " + std::string(verb));
-}
-
 bool is(std::string_view argument, std::string_view upper_case) {
     return equals_ignoring_case(argument, upper_case);
+}
+
+// What is none of a verb's own subcommands: HELP, which each has, or a mistake.
+parsed other_subcommand(arguments args) {
+    if (!is(args[1], "HELP")) {
+        return form_error("unknown subcommand '" + printable(args[1]) + "'");
+    }
+    if (args.size() > 2) {
+        return bad_arity(full_name(args));
+    }
+    return command::any{command::help{args[0]}};
 }
 
 // Options that say when an entry expires: `EX 10`.
@@ -258,7 +264,7 @@ parsed find_subcommand(arguments args, const Table& table) {
         }
         return command::any{Command{each.what, rest}};
     }
-    return bad_subcommand(args[0], args[1]);
+    return other_subcommand(args);
 }
 
 }  // namespace
@@ -616,7 +622,7 @@ parsed config(arguments args) {
 
 parsed memory(arguments args) {
     if (!is(args[1], "USAGE")) {
-        return bad_subcommand(args[0], args[1]);
+        return other_subcommand(args);
     }
     if (args.size() != 3 && !(args.size() == 5 && is(args[3], "SAMPLES"))) {
         return args.size() < 3 ? bad_arity(full_name(args)) : syntax_error();
@@ -626,7 +632,13 @@ parsed memory(arguments args) {
 
 parsed function(arguments args) {
     if (!is(args[1], "FLUSH")) {
-        return bad_subcommand(args[0], args[1]);
+        return other_subcommand(args);
+    }
+    if (args.size() > 3) {
+        return bad_arity(full_name(args));
+    }
+    if (args.size() == 3 && !is(args[2], "ASYNC") && !is(args[2], "SYNC")) {
+        return form_error("FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
     return command::any{command::function_flush{}};
 }

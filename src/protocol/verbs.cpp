@@ -237,7 +237,7 @@ constexpr auto table = std::to_array<verb>({
      "Gives the bytes that an entry takes.",
      {.has_subcommands = true}},
     {"FUNCTION", 2, any_number, parsers::function, none, {0, 0, 0}, "scripting",
-     "FUNCTION FLUSH",
+     "FUNCTION FLUSH [ASYNC|SYNC]",
      "Answers OK: there are no functions.",
      {.has_subcommands = true}},
 });
@@ -388,13 +388,14 @@ result<const verb*> find_command(arguments request) {
 
 std::string advice(arguments request, const error& why, dialect speaks) {
     const auto* const row = find_verb(request[0]);
-    if (speaks != dialect::text) {
-        return row == nullptr ? first_arguments(request) : std::string();
-    }
-    if (row == nullptr) {
-        return "; HELP lists the commands";
-    }
     const std::string_view text = why.text;
+    if (row == nullptr) {
+        return speaks == dialect::text ? "; HELP lists the commands" : first_arguments(request);
+    }
+    if (speaks != dialect::text) {
+        const bool of_subcommand = text.starts_with("unknown");
+        return of_subcommand ? ". Try " + std::string(row->name) + " HELP." : std::string();
+    }
     if (!text.starts_with("syntax") && !text.starts_with("wrong") && !text.starts_with("unknown")) {
         return {};  // it is a value that is wrong
     }

@@ -124,6 +124,7 @@ class Requests:
             lambda: ["HELLO", r.choice(["4", "x", "1"])],
             lambda: [r.choice(["nosuch", "G\r\nET", "SE"]), *self.keys(2)],
             lambda: [r.choice(["GET", "SET", "TTL", "COPY", "GETRANGE", "expire", "scan"])],
+            lambda: [r.choice(["CLIENT", "COMMAND", "CONFIG", "FUNCTION", "MEMORY"]), "nosuch"],
             lambda: ["GET", k(), k()],
         ])()
         if r.random() < 0.1:

@@ -75,7 +75,10 @@ TEST_CASE("commands about the server") {
     CHECK(c.say("COMMAND COUNT") == count + "\n");
     CHECK(c.say("COMMAND LIST").starts_with("LIST " + count + "\nput\nset\nget\n"));
     CHECK(c.say("FUNCTION FLUSH") == "OK\n");
-    CHECK(c.say("FUNCTION LOAD").starts_with("INVALID unknown subcommand"));
+    CHECK(c.say("FUNCTION FLUSH async") == "OK\n");
+    CHECK(
+        c.say("FUNCTION FLUSH NOW") == "INVALID FUNCTION FLUSH only supports SYNC|ASYNC option\n");
+    CHECK(c.say("FUNCTION FLUSH SYNC SYNC").starts_with("INVALID wrong number of arguments"));
     CHECK(c.say("MEMORY USAGE k") == "NOT_FOUND\n");
     CHECK(c.say("MEMORY USAGE k SAMPLES").starts_with("INVALID syntax error"));
     CHECK(c.say("MEMORY USAGE").starts_with("INVALID wrong number of arguments"));
@@ -86,6 +89,29 @@ TEST_CASE("commands about the server") {
     CHECK(f.run.count.commands_processed == 0);
     CHECK(c.say("CONFIG GET port") == "LIST 2\nport\n0\n");
     CHECK(c.say("INFO commandstats").starts_with("LIST "));
+}
+
+TEST_CASE("what is advised where a subcommand is unknown can be followed") {
+    test::fixture f;
+    client c(f);
+    CHECK(
+        c.say("FUNCTION LOAD") ==
+        "INVALID unknown subcommand 'LOAD'; usage: FUNCTION FLUSH [ASYNC|SYNC]\n");
+    for (const auto& row : verbs()) {
+        if (!row.traits.has_subcommands) {
+            continue;
+        }
+        const std::string name(row.name);
+        CAPTURE(name);
+        const auto help = c.say("HELP " + name);
+        CHECK(help.starts_with("LIST 1\n" + name + " "));
+        CHECK(c.say(name + " help") == help);
+        CHECK(c.say(name + " HELP x").starts_with("INVALID wrong number of arguments for '"));
+    }
+    c.say("HELLO 2");
+    CHECK(c.say("client FOO") == "-ERR unknown subcommand 'FOO'. Try CLIENT HELP.\r\n");
+    c.say("MULTI");
+    CHECK(c.say("MEMORY foo") == "-ERR unknown subcommand 'foo'. Try MEMORY HELP.\r\n");
 }
 
 TEST_CASE("COMMAND tells what a verb does, and of what group it is") {
