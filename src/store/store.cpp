@@ -43,10 +43,15 @@ constexpr std::size_t evict_bytes_free = 1 * MiB;
 // whenever one can be.
 constexpr unsigned compact_percent = 25;
 
-// Sweeping keeps pace with puts: as many buckets for each, many when this share of entries with a
-// deadline is found past it (5 %), so that they are at most 10 % of all.
+// Sweeping keeps pace with puts: a bucket for each, many when this share of entries with a deadline
+// is found past it (5 %), so that they are at most 10 % of all. When hardly any are (1 %), one for
+// every so many puts: its entries have to come from memory. Not where there are few entries: they
+// are in the cache, and too many of them would be past their deadline before one is found.
 constexpr unsigned sweep_many_buckets = 4;
 constexpr unsigned sweep_many_share = 20;
+constexpr unsigned sweep_few_puts = 8;
+constexpr unsigned sweep_few_share = 100;
+constexpr std::size_t sweep_few_entries_min = 16'384;
 constexpr unsigned sweep_memory = 256;  // entries that the share is taken of
 
 // Buckets that one sweep evicts, or slabs that it empties, under a ceiling that has been lowered.
@@ -606,8 +611,13 @@ bool store::sweep_buckets(time_point now, std::size_t steps) {
 
 // As many steps as keep the entries past their deadline few, paid for by who puts new ones in.
 void store::pace_sweep(time_point now) {
-    if (expiring_ > 0 || index_->has_garbage()) {
-        const bool many = sweep_found_ * sweep_many_share > sweep_seen_;
+    if (expiring_ == 0 && !index_->has_garbage()) {
+        return;
+    }
+    const bool many = sweep_found_ * sweep_many_share > sweep_seen_;
+    const bool few = sweep_found_ * sweep_few_share < sweep_seen_ &&
+                     expiring_ >= sweep_few_entries_min && !index_->has_garbage();
+    if (!few || ++sweep_puts_ % sweep_few_puts == 0) {
         sweep_buckets(now, many ? sweep_many_buckets : 1);
     }
 }

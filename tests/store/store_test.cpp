@@ -173,6 +173,20 @@ TEST_CASE("under a steady load few entries are past their deadline") {
     CHECK(worst < lifetime * 110 / 100);
 }
 
+TEST_CASE("few entries are past their deadline once many are, after none was for long") {
+    store db(*std::pmr::new_delete_resource(), {64 * MiB, 1});
+    constexpr int lifetime = 30'000;
+    constexpr int quiet = 4 * lifetime;  // until then each entry is put again just in time
+    std::size_t worst = 0;
+    for (int i = 0; i < 4 * quiet; ++i) {
+        const auto key = std::to_string(i < quiet ? i % lifetime : i);
+        REQUIRE(db.put(key, "some value", at(i), at(i + lifetime + 1)));
+        worst = std::max(worst, db.size());
+        REQUIRE((i >= quiet || db.expired() == 0));
+    }
+    CHECK(worst < lifetime * 110 / 100);
+}
+
 // A step takes some six choices: a million steps together.
 TEST_CASE("a store agrees with a model, whatever its hash, and its bytes return to the start") {
     const auto [run, choices_made] = GENERATE(table<test::model_run, std::uint64_t>({

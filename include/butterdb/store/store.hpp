@@ -246,6 +246,7 @@ private:
     std::uint64_t sweep_at_ = 0;  // cursor
     unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
     unsigned sweep_found_ = 0;    // ... those past it
+    unsigned sweep_puts_ = 0;     // while hardly any are past it
     std::uint64_t evict_at_ = 0;  // cursor
     char* homeless_ = nullptr;    // a block that the index does not know yet
     std::array<std::uint64_t, 128> expected_{};  // hashes
