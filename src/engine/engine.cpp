@@ -438,20 +438,15 @@ bool engine::write(std::string_view key, std::string_view value, time_point dead
         return false;
     }
     if (deadline <= t.now) {
-        erase(key, t);
+        db_.erase(key, t.now);
         return true;
     }
     if (!db_.put(key, value, t.now, deadline)) {
-        t.out.failure(
-            {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
+        t.out.failure(out_of_memory());
         return false;
     }
     changed(key);
     return true;
-}
-
-bool engine::erase(std::string_view key, turn& t) {
-    return db_.erase(key, t.now);
 }
 
 // Of a command that reads values, for the counters.

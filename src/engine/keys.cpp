@@ -24,7 +24,7 @@ std::size_t engine::erase_all(arguments keys, turn& t) {
     db_.expect_all(keys);
     std::size_t erased = 0;
     for (const auto key : keys) {
-        erased += erase(key, t) ? 1U : 0U;
+        erased += db_.erase(key, t.now) ? 1U : 0U;
     }
     return erased;
 }
@@ -79,7 +79,7 @@ void engine::run(const command::rename& request, turn& t) {
         if (!move_value(request.from, request.to, t)) {
             return;
         }
-        erase(request.from, t);
+        db_.erase(request.from, t.now);
     }
     request.if_absent ? t.out.integer(1) : t.out.status("OK");
 }
@@ -99,7 +99,9 @@ void engine::run(const command::copy& request, turn& t) {
 }
 
 void engine::run(const command::randomkey&, turn& t) {
-    const auto chosen = db_.random_entry(random_(), t.now);
+    ++keys_drawn_;
+    const std::string_view number(reinterpret_cast<const char*>(&keys_drawn_), sizeof keys_drawn_);
+    const auto chosen = db_.random_entry(secret_hash(number, db_.secret()), t.now);
     if (chosen) {
         t.out.bulk(chosen->key);
     } else {
@@ -166,7 +168,7 @@ void engine::run(const command::delprefix& request, turn& t) {
         }
     });
     for (const auto& key : found) {
-        erase(key, t);
+        db_.erase(key, t.now);
     }
     t.out.array(2);
     t.out.bulk(std::to_string(next));
@@ -184,19 +186,14 @@ void engine::run(const command::flushall&, turn& t) {
 
 // Time.
 
-// False: refused, and told why.
-bool engine::change_deadline(
-    std::string_view key, const store::entry& found, time_point deadline, turn& t) {
-    if (!fits(key, found.value.size(), t)) {
-        return false;
-    }
+// Of an entry that is there; one whose deadline has come goes. False: refused, and told why.
+bool engine::change_deadline(std::string_view key, time_point deadline, turn& t) {
     if (deadline <= t.now) {
-        erase(key, t);
+        db_.erase(key, t.now);
         return true;
     }
     if (!db_.set_deadline(key, deadline, t.now)) {
-        t.out.failure(
-            {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
+        t.out.failure(out_of_memory());
         return false;
     }
     changed(key);
@@ -220,7 +217,7 @@ void engine::run(const command::expire& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    if (change_deadline(request.key, *found, deadline, t)) {
+    if (change_deadline(request.key, deadline, t)) {
         t.out.integer(1);
     }
 }
@@ -231,7 +228,7 @@ void engine::run(const command::persist& request, turn& t) {
         t.out.integer(0);
         return;
     }
-    if (change_deadline(request.key, *found, no_deadline, t)) {
+    if (change_deadline(request.key, no_deadline, t)) {
         t.out.integer(1);
     }
 }

@@ -83,7 +83,7 @@ void engine::run(const command::getdel& request, turn& t) {
     const auto found = look_up(request.key, t);
     reply_value(found, t);
     if (found) {
-        erase(request.key, t);
+        db_.erase(request.key, t.now);
     }
 }
 
@@ -103,15 +103,13 @@ void engine::run(const command::getex& request, turn& t) {
     }
     t.out.expect_room(found->value.size());
     const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
-    if (deadline == found->deadline) {
+    if (deadline == found->deadline || deadline <= t.now) {
         t.out.bulk(found->value);
-    } else if (deadline > t.now) {
-        if (change_deadline(request.key, *found, deadline, t)) {
-            t.out.bulk(*db_.get(request.key, t.now));  // where it lies now
+        if (deadline <= t.now) {
+            db_.erase(request.key, t.now);
         }
-    } else if (fits(request.key, found->value.size(), t)) {
-        t.out.bulk(found->value);
-        erase(request.key, t);
+    } else if (change_deadline(request.key, deadline, t)) {
+        t.out.bulk(*db_.get(request.key, t.now));  // where it lies now
     }
 }
 
@@ -149,7 +147,7 @@ void engine::run(const command::mset& request, turn& t) {
         if (!write(pairs[i], pairs[i + 1], no_deadline, t)) {
             // Of an MSET, what stands before it is stored. An MSETNX knows how it was before.
             for (std::size_t done = 0; request.if_all_absent && done < i; done += 2) {
-                erase(pairs[done], t);
+                db_.erase(pairs[done], t.now);
             }
             return;
         }

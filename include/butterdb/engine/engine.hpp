@@ -16,7 +16,6 @@
 #include <functional>
 #include <memory_resource>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -245,10 +244,8 @@ private:
     void stop_waiting(peer& who) noexcept;
     void changed(std::string_view key);
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
-    bool erase(std::string_view key, turn& t);
     std::optional<store::entry> look_up(std::string_view key, turn& t);
-    bool change_deadline(
-        std::string_view key, const store::entry& found, time_point deadline, turn& t);
+    bool change_deadline(std::string_view key, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     std::size_t erase_all(arguments keys, turn& t);
@@ -281,7 +278,7 @@ private:
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
-    std::mt19937_64 random_;
+    std::uint64_t keys_drawn_ = 0;  // of RANDOMKEY
     std::pmr::string scratch_{&client_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
 };
