@@ -261,20 +261,24 @@ bool listener::renew_tls() {
 }
 
 // In protected mode a client of another machine is served only if it shows a certificate.
-bool listener::is_denied(stream_socket& socket, security has) const {
+bool listener::is_denied(stream_socket& socket, security has) {
     if (!only_this_machine_ || asks_for_certificate(has)) {
         return false;
     }
     asio::error_code gone;
     const auto peer = socket.remote_endpoint(gone);
-    return gone || !is_of_this_machine(peer);
+    if (gone) {
+        return true;
+    }
+    const bool denied = !is_of_this_machine(peer);
+    if (denied && denied_log_.due(std::chrono::steady_clock::now())) {
+        log_.warning("protected mode: turned away ", name_of(peer));
+    }
+    return denied;
 }
 
 void listener::admit(stream_socket socket, security has, server& to) {
     if (is_denied(socket, has)) {
-        if (denied_log_.due(std::chrono::steady_clock::now())) {
-            log_.warning("protected mode: turned away ", peer_address(socket));
-        }
         // A client that speaks TLS cannot be told.
         to.turn_away(std::move(socket), has == security::tls ? "" : not_of_this_machine);
     } else if (has == security::tls) {

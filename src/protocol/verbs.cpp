@@ -399,7 +399,7 @@ std::string advice(arguments request, const error& why, dialect speaks) {
     if (!text.starts_with("syntax") && !text.starts_with("wrong") && !text.starts_with("unknown")) {
         return {};  // it is a value that is wrong
     }
-    const bool too_many = request.size() > row->arguments_min;
+    const bool too_many = request.size() > row->arguments_min && row->arguments_max > 1;
     return "; usage: " + std::string(row->usage) +
            (too_many ? " (with quotes around what has blanks)" : "");
 }

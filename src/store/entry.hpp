@@ -20,7 +20,7 @@ namespace butterdb {
 /// holds the key size times 4, plus 1 with a deadline, plus 2 with slack. So a short key and value
 /// without a deadline cost 2 bytes. Slack is room behind the value that a smaller value left: an
 /// entry can shrink where it is when there is no memory for a smaller block. The field of the
-/// deadline may hold no_deadline: that of a large entry, which need not be copied then to be given
+/// deadline may hold no_deadline: that of a large value, which need not be copied then to be given
 /// one, and where one has been taken away.
 struct entry_view {
     std::string_view key;
@@ -29,8 +29,8 @@ struct entry_view {
     std::size_t bytes;  ///< of the block, as it was allocated
 };
 
-/// Keys and values that together are larger have a field for a deadline from the start.
-inline constexpr std::size_t entry_bytes_without_field_max = 16 * KiB;
+/// A larger value has a field for a deadline from the start.
+inline constexpr std::size_t value_bytes_without_field_max = 16 * KiB;
 
 /// What an entry is made of.
 struct entry_parts {
@@ -39,7 +39,7 @@ struct entry_parts {
     time_point deadline;
 
     bool has_deadline_field() const noexcept {
-        return deadline != no_deadline || key.size() + value.size() > entry_bytes_without_field_max;
+        return deadline != no_deadline || value.size() > value_bytes_without_field_max;
     }
 
     static constexpr std::size_t varint_bytes(std::uint64_t number) noexcept {

@@ -1,15 +1,17 @@
 """Several servers behind a router: tools/cluster, with nutcracker."""
 
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-from harness import SANITIZED, Server, clean_environment, main, program  # noqa: E402
+from harness import SANITIZED, clean_environment, main, program  # noqa: E402
 from resp import Peer, request  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,13 +19,23 @@ KEYS = 10_000 if SANITIZED else 100_000
 BATCH = 500
 
 
+def free_pair():
+    """A port that is free, and the next. Below those of the kernel, any of which a connection may have left in use."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)), socket.create_server(("127.0.0.1", port + 1)):
+                return port
+        except OSError:
+            pass
+
+
 class Cluster:
-    """tools/cluster on a port that was free a moment ago; nutcracker cannot be given port 0."""
+    """tools/cluster on ports that were free a moment ago; nutcracker cannot be given port 0."""
 
     def __init__(self, servers):
         for _ in range(5):
-            with Server() as finder:
-                self.port = finder.port
+            self.port = free_pair()
             self.start(servers)
             if b"listens on" in self.line:
                 return

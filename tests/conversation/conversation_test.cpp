@@ -70,8 +70,7 @@ const std::vector<dialogue> long_dialogues{
      "around what has blanks)\n"
      "still-here\n"},
     {"EXIT x\nQUIT\nPING\n",
-     "INVALID wrong number of arguments for 'exit' command; usage: EXIT (with quotes around what "
-     "has blanks)\nOK\n"},
+     "INVALID wrong number of arguments for 'exit' command; usage: EXIT\nOK\n"},
     {"PUT /x HTTP/1.1\r\nHost: localhost\r\n\r\nPUT pwn 1\n", ""},
     {"PUT a 1\nPOST / HTTP/1.1\r\nHost: x\r\n\r\nPUT a 2\n", "OK\n"},
     {"HELP get\nHELP nonsense\n",

@@ -278,7 +278,7 @@ private:
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
-    std::uint64_t keys_drawn_ = 0;  // of RANDOMKEY
+    std::uint64_t keys_drawn_ = 0;               // of RANDOMKEY
     std::pmr::string scratch_{&client_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
 };

@@ -80,7 +80,7 @@ private:
     void listen_at(const protocol::endpoint& where, security has, asio::error_code& ec);
     void admit(stream_socket socket, security has, server& to);
     bool asks_for_certificate(security has) const;
-    bool is_denied(stream_socket& socket, security has) const;
+    bool is_denied(stream_socket& socket, security has);
     void warn_of_protected_mode() const;
     void set_options(acceptor& fresh, int family) const;
 

@@ -129,7 +129,7 @@ public:
     /// Gives the entry of `key` another deadline, or none, and leaves its value as it is. False
     /// when there is no such entry, or no memory for a deadline where none was: all is then as it
     /// was. Changing or taking away a deadline always succeeds; its 8 bytes stay with the entry
-    /// until it is put again. `key` may not be a view into the store. O(1): of an entry that had
+    /// until it is put again. `key` may not be a view into the store. O(1): of a value that had
     /// none, 16 KiB at most are copied; at the ceiling, as `put`.
     [[nodiscard]] bool set_deadline(std::string_view key, time_point deadline, time_point now);
 
