@@ -84,6 +84,35 @@ void print(const char* name, double nanoseconds) {
 
 std::uint64_t found = 0;  // keeps the optimiser from dropping what nobody looks at
 
+// None of them comes.
+void measure_deadlines(std::uint64_t count) {
+    page_resource pages;
+    store db(pages, {ceiling, 42});
+    key_maker key;
+    const auto later = now + std::chrono::hours(1);
+    const std::string value(value_bytes, 'v');
+    const auto rounds = std::max<std::uint64_t>(count, 1'000'000);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        found += db.put(key(i), value, now) ? 1U : 0U;
+    }
+    const auto give = [&](std::string_view to, time_point deadline) {
+        found += db.set_deadline(to, deadline, now) ? 1U : 0U;
+    };
+    const auto first = [&](std::uint64_t i) { give(key(shuffled(i, count)), later); };
+    const auto another = [&](std::uint64_t i) {
+        give(key(some(i, count)), later + std::chrono::milliseconds(i));
+    };
+    const auto put = [&](std::uint64_t i) {
+        found += db.put(key(some(i, count)), value, now, later) ? 1U : 0U;
+    };
+    print("deadline, first", nanoseconds_each(count, first));
+    print("deadline, another", nanoseconds_each(rounds, another));
+    print("put, over, with one", nanoseconds_each(rounds, put));
+    found += db.put("large", std::string(60 * MiB, 'v'), now) ? 1U : 0U;
+    const auto of_large = [&](std::uint64_t) { give("large", later); };
+    print("deadline of 60 MiB", nanoseconds_each(1, of_large));
+}
+
 void measure_operations(std::uint64_t count) {
     page_resource pages;
     store db(pages, {ceiling, 42});
@@ -409,6 +438,7 @@ int main(int argc, char** argv) {
     };
     static constexpr std::array benchmarks{
         benchmark{"operations", measure_operations},
+        benchmark{"deadlines", measure_deadlines},
         benchmark{"stalls", measure_stalls},
         benchmark{"expiry", measure_expiry},
         benchmark{"eviction", measure_eviction},
@@ -426,6 +456,7 @@ int main(int argc, char** argv) {
     }
     std::fprintf(
         stderr,
-        "usage: store-bench operations|stalls|expiry|eviction|compare|crafted|allocators COUNT\n");
+        "usage: store-bench operations|deadlines|stalls|expiry|eviction|compare|crafted|allocators "
+        "COUNT\n");
     return 2;
 }

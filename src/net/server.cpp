@@ -35,6 +35,7 @@ server::server(
           log_.warning("cutting connections that did not end in time");
           sweeper_.close_all();
       })),
+      heard_alarm_(time.make_alarm([this] { look_for_heard(); })),
       upkeep_alarm_(time.make_alarm([this] { upkeep(); })),
       wait_alarm_(time.make_alarm([this] { wake_late(); })),
       accept_alarm_(time.make_alarm([this] { accept_pause_.cancel(); })),
@@ -68,7 +69,14 @@ void server::drain(std::function<void()> done) {
     stop_accepting();
     sweeper_.drain();
     drain_alarm_->set(time_.now() + limits_.drain_patience());
+    heard_alarm_->set(time_.now() + limits_.drain_look);
     note_drained();
+}
+
+// A machine may take its time to say that it has the last reply, and its client to leave.
+void server::look_for_heard() {
+    sweeper_.close_heard();
+    heard_alarm_->set(time_.now() + limits_.drain_look);
 }
 
 void server::stop_accepting() noexcept {
@@ -111,6 +119,7 @@ void server::ended(const std::exception_ptr& failure, bool was_accepting) noexce
 void server::note_drained() {
     if (tasks_ == 0 && drained_) {
         drain_alarm_->cancel();
+        heard_alarm_->cancel();
         accept_alarm_->cancel();
         upkeep_alarm_->cancel();
         wait_alarm_->cancel();

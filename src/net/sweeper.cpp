@@ -103,6 +103,15 @@ void sweeper::set_idle_timeout(steady::duration span) {
     }
 }
 
+void sweeper::close_heard() noexcept {
+    for (auto* each = first_; each != nullptr; each = each->next_) {
+        if (each->draining_ && each->what_ == awaits::leave && each->is_heard()) {
+            each->expect_nothing();
+            each->close();
+        }
+    }
+}
+
 void sweeper::close_all() noexcept {
     for (auto* each = first_; each != nullptr; each = each->next_) {
         each->close();

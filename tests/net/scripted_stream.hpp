@@ -28,6 +28,7 @@ struct stream_script {
     std::size_t steps = 0;
     std::string written;
     bool output_ended = false;
+    bool is_heard = false;  // the peer has all that was written
 };
 
 /// An async stream that plays a script. Every operation completes through the io_context.
@@ -100,7 +101,7 @@ public:
 
     friend scripted_stream& socket_of(scripted_stream& stream) { return stream; }
 
-    friend bool output_has_arrived(scripted_stream&) { return false; }
+    friend bool output_has_arrived(scripted_stream& stream) { return stream.script_.is_heard; }
 
     friend void end_output(scripted_stream& stream) { stream.script_.output_ended = true; }
 

@@ -58,6 +58,7 @@ public:
         REQUIRE(io_.poll_one() == 1);
     }
     void drain() { sweeper_.drain(); }
+    void close_heard() { sweeper_.close_heard(); }
 
     bool ended() const {
         REQUIRE_FALSE(failure_);
@@ -175,6 +176,26 @@ TEST_CASE("a session that has to end answers what has arrived, and no more than 
     CHECK(script.written.starts_with("OK\n1\nOK\n1\n"));
     CHECK(script.written.size() < 60);
     CHECK(script.output_ended);
+}
+
+TEST_CASE("while the server stops, who has all replies and stays is closed, and nobody else") {
+    test::fixture f;
+    auto script = script_of({"PUT a 1\n"});
+    script.ends = false;
+    session each(script, f);
+    each.run();
+    each.close_heard();
+    each.drain();
+    each.run();
+    CHECK(script.output_ended);
+    each.close_heard();
+    each.run();
+    CHECK_FALSE(each.ended());
+    script.is_heard = true;
+    each.close_heard();
+    each.run();
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::nothing);
 }
 
 TEST_CASE("whichever I/O step fails, the session ends and has promised nothing else") {

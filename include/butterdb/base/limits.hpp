@@ -84,6 +84,7 @@ struct limits {
     std::chrono::seconds drain{10};    ///< after SIGTERM, until the process ends
     std::chrono::milliseconds drain_reserve{250};  ///< of it, for what follows the cut connections
     std::uint64_t drain_bytes_max = 1 * MiB;       ///< of one connection's input taken in after it
+    std::chrono::milliseconds drain_look{20};      ///< then between looks at who has all replies
     std::uint64_t accepts_max = 16;                ///< connections accepted in one turn
     std::uint64_t farewells_max = 16;              ///< clients too many given time to read why
     std::uint64_t upkeep_buckets = 1024;           ///< of the store swept at a time

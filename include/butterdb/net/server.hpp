@@ -106,6 +106,7 @@ private:
     void introduce(peer& who, watched& watch) const;
     void ended(const std::exception_ptr& failure, bool was_accepting) noexcept;
     void note_drained();
+    void look_for_heard();
     void note_ending(const asio::error_code& ec, conversation& talk, const watched& watch);
     void wake_upkeep();
     void upkeep();
@@ -120,6 +121,7 @@ private:
     sweeper sweeper_;
     rounds rounds_;
     std::unique_ptr<alarm> drain_alarm_;
+    std::unique_ptr<alarm> heard_alarm_;
     std::unique_ptr<alarm> upkeep_alarm_;
     std::unique_ptr<alarm> wait_alarm_;
     std::unique_ptr<alarm> accept_alarm_;

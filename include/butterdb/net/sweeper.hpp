@@ -1,6 +1,7 @@
 #pragma once
 
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/stream.hpp>
 #include <butterdb/net/time_source.hpp>
 
 #include <cstddef>
@@ -69,6 +70,7 @@ private:
 
     virtual void close() noexcept = 0;
     virtual void cancel() noexcept = 0;
+    virtual bool is_heard() noexcept = 0;
 
     sweeper& owner_;
     watched* previous_ = nullptr;
@@ -83,7 +85,7 @@ private:
     bool draining_ = false;
 };
 
-/// A watched socket, or what has its `close` and `cancel`.
+/// A watched socket, or what has its `close` and `cancel`, and an `output_has_arrived`.
 template <typename Socket>
 class watched_socket final : public watched {
 public:
@@ -99,6 +101,7 @@ private:
         asio::error_code ignored;
         socket_.cancel(ignored);
     }
+    bool is_heard() noexcept override { return output_has_arrived(socket_); }
 
     Socket& socket_;
 };
@@ -120,6 +123,10 @@ public:
     /// Sessions that wait for a request have that much time, from now on; 0: without end. Strangers
     /// have what they have.
     void set_idle_timeout(steady::duration span);
+
+    /// After `drain`: closes those that only wait for their peers to leave, and whose peers'
+    /// machines have all that was said.
+    void close_heard() noexcept;
 
     /// Closes every connection.
     void close_all() noexcept;
