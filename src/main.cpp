@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -43,47 +44,61 @@ void fit_clients_to_descriptors(limits& bounds, const logger& log) {
     }
 }
 
-void on_second_signal(asio::signal_set& signals) {
-    signals.async_wait([](const asio::error_code& ec, int) {
-        if (!ec) {
+/// Does what signals ask for: SIGHUP renews the certificates, the first SIGTERM or SIGINT drains,
+/// the second ends the process at once.
+class signal_watch {
+public:
+    /// All outlive it.
+    signal_watch(asio::io_context& io, listener& front, server& serving, const logger& log)
+        : signals_(io, SIGINT, SIGTERM, SIGHUP), front_(front), serving_(serving), log_(log) {
+        wait();
+    }
+
+private:
+    void wait() {
+        signals_.async_wait([this](const asio::error_code& ec, int which) {
+            if (ec) {
+                return;
+            }
+            which == SIGHUP ? renew() : stop();
+            if (!over_) {
+                wait();
+            }
+        });
+    }
+
+    void stop() {
+        if (std::exchange(stopping_, true)) {
             std::_Exit(EXIT_FAILURE);
         }
-    });
-}
+        log_.info("stopping: answering what has been received");
+        front_.close();
+        serving_.drain([this] {
+            over_ = true;  // one more may be on its way to its handler, past cancelling
+            signals_.cancel();
+        });
+    }
 
-// The first signal drains, the second ends the process at once.
-void drain_on_signal(
-    asio::signal_set& signals,
-    asio::signal_set& renewals,
-    listener& front,
-    server& serving,
-    const logger& log) {
-    signals.async_wait([&](const asio::error_code& ec, int) {
-        if (ec) {
-            return;
-        }
-        log.info("stopping: answering what has been received");
-        front.close();
-        renewals.cancel();
-        on_second_signal(signals);
-        serving.drain([&] { signals.cancel(); });
-    });
-}
-
-// Certificates are renewed more often than a server that keeps all in memory may end.
-void renew_tls_on_signal(asio::signal_set& renewals, listener& front, const logger& log) {
-    renewals.async_wait([&](const asio::error_code& ec, int) {
-        if (ec) {
+    // Certificates are renewed more often than a server that keeps all in memory may end.
+    void renew() {
+        if (stopping_) {
             return;
         }
         try {
-            log.info(front.renew_tls() ? "read the certificates again" : "SIGHUP: no TLS to renew");
+            log_.info(
+                front_.renew_tls() ? "read the certificates again" : "SIGHUP: no TLS to renew");
         } catch (const tls_error& why) {
-            log.error("the old certificates stay: ", why.what());
+            log_.error("the old certificates stay: ", why.what());
         }
-        renew_tls_on_signal(renewals, front, log);
-    });
-}
+    }
+
+    asio::signal_set signals_;
+    listener& front_;
+    server& serving_;
+    const logger& log_;
+    bool stopping_ = false;
+    bool over_ = false;
+};
 
 word_setting log_level_setting(logger& log) {
     return {
@@ -123,10 +138,9 @@ void run(const options& asked) {
     }
     asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
     system_time time(io);
-    asio::signal_set signals(io, SIGINT, SIGTERM);
-    asio::signal_set renewals(io, SIGHUP);
     listener front(io, asked.listen, bounds, log);
     server serving(io, db, bounds, time, log);
+    const signal_watch signals(io, front, serving, log);
     db.facts = describe_process(front, time.wall());
     db.add_setting(log_level_setting(log));
     front.start(serving);
@@ -134,8 +148,6 @@ void run(const options& asked) {
         std::printf("listening on %s\n", address.c_str());
     }
     std::fflush(stdout);
-    drain_on_signal(signals, renewals, front, serving, log);
-    renew_tls_on_signal(renewals, front, log);
     run_loop(io, bounds).run();
     log.info("stopped");
 }

@@ -54,7 +54,8 @@ std::string_view without_comment(std::string_view line) {
         if (c == '#' && quote == 0) {
             return line.substr(0, at);
         }
-        if (quote == 0 && (c == '"' || c == '\'')) {
+        const bool begins = at == 0 || std::string_view("=[, \t").find(line[at - 1]) != line.npos;
+        if (quote == 0 && begins && (c == '"' || c == '\'')) {
             quote = c;
         } else if (c == quote) {
             quote = 0;
@@ -125,9 +126,12 @@ public:
     }
 
     options parse(int argc, const char* const* argv) {
-        if (drop_service_link()) {
-            options_.warnings.emplace_back(
-                "BUTTERDB_PORT is an address and no port, as Kubernetes sets it: ignored");
+        for (const char* const variable : {"BUTTERDB_PORT", "BUTTERDB_TLS_PORT"}) {
+            if (drop_service_link(variable)) {
+                options_.warnings.push_back(
+                    std::string(variable) +
+                    " is an address and no port, as Kubernetes sets it: ignored");
+            }
         }
         try {
             app_.parse(argc, argv);
@@ -149,13 +153,15 @@ public:
         refuse_empty_password();
         options_.log = log_levels.at(level_);
         options_.evict = evictions.at(eviction_);
-        options_.listen.only_this_machine = protected_ == "yes" && !has_password();
+        if (!has_password()) {
+            using enum listen_options::admission;
+            options_.listen.serves = protected_ == "yes" ? this_machine : everybody;
+        }
         check_listening();
         if (print_) {
             throw early_exit{0, as_file()};
         }
         take_password();
-        warn_of_open_doors();
         return std::move(options_);
     }
 
@@ -207,14 +213,6 @@ private:
         }
     }
 
-    void warn_of_open_doors() {
-        if (protected_ == "no" && !has_password() && !options_.listen.addresses.empty()) {
-            options_.warnings.emplace_back(
-                "no password, and no protected mode: whoever reaches an address of --bind may read "
-                "and delete everything");
-        }
-    }
-
     void limit(const setting& which) {
         constexpr std::array<const char*, 4> kinds{"NUMBER", "SIZE", "SECONDS", "MICROSECONDS"};
         const auto read = [this, &which](const std::string& text) {
@@ -233,9 +231,12 @@ private:
 
     // Who meant to give a password must not end up without one.
     void refuse_empty_password() const {
-        const bool no_path = app_.count("--password-file") > 0 && password_file_.empty();
-        if (no_path || is_set_and_empty("BUTTERDB_PASSWORD_FILE")) {
-            throw early_exit{2, "--password-file names no file: leave it out for no password"};
+        const bool given = app_.count("--password-file") > 0;
+        if (given ? password_file_.empty() : is_set_and_empty("BUTTERDB_PASSWORD_FILE")) {
+            throw early_exit{
+                2,
+                std::string(given ? "--password-file" : "BUTTERDB_PASSWORD_FILE") +
+                    " names no file: leave it out for no password"};
         }
         if (is_set_and_empty("BUTTERDB_PASSWORD")) {
             throw early_exit{2, "BUTTERDB_PASSWORD is empty: unset it for no password"};

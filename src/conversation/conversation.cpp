@@ -59,15 +59,26 @@ std::size_t conversation::receive(time_point now, std::size_t requests_max) {
     return requests;
 }
 
+// The capacity that the input buffer is to have next. A large argument gets what it needs and no
+// more; many small ones are not to be moved one by one. No request may come to more than the
+// limits.
+std::size_t conversation::next_capacity() const noexcept {
+    const auto size = input_.size();
+    const auto due = frames_.due();
+    const bool is_large = frames_.due_for_argument() > size / 4;
+    const auto needed = is_large ? due : std::max(due, size + size / 4);
+    const auto doubled = 2 * input_.capacity();
+    const auto wanted = due > size ? std::min(doubled, needed + read_bytes_min) : doubled;
+    const auto most = std::max(limits_.request_bytes_max(), limits_.line_bytes_max);
+    return std::max<std::size_t>(
+        std::min<std::uint64_t>(wanted, most + read_bytes_min), size + read_bytes_min);
+}
+
 bool conversation::grow_input(std::size_t read_bytes_max) noexcept {
     const auto size = input_.size();
     try {
         if (input_.capacity() - size < read_bytes_min) {
-            const auto doubled = std::max(2 * input_.capacity(), size + read_bytes_min);
-            const auto due = frames_.due();
-            // Many small arguments are not to be moved one by one.
-            const bool ends_there = due > size && frames_.due_for_argument() > size / 4;
-            input_.set_capacity(ends_there ? std::min(doubled, due + read_bytes_min) : doubled);
+            input_.set_capacity(next_capacity());
         }
         input_.prepare(std::min(input_.capacity() - size, read_bytes_max));
         engine_.shed_clients();

@@ -87,11 +87,7 @@ void set_span(int socket, int name, Span span) {
 
 listener::listener(
     asio::io_context& io, const listen_options& options, const limits& lim, const logger& log)
-    : io_(io),
-      limits_(lim),
-      log_(log),
-      only_this_machine_(options.only_this_machine),
-      tls_files_(options.tls) {
+    : io_(io), limits_(lim), log_(log), serves_(options.serves), tls_files_(options.tls) {
     try {
         if (options.port) {
             tcp_port_ = *options.port;
@@ -225,8 +221,8 @@ void listener::set_options(acceptor& fresh, int family) const {
 }
 
 void listener::start(server& to) {
-    if (only_this_machine_) {
-        warn_of_protected_mode();
+    if (serves_ != listen_options::admission::who_says_the_password) {
+        warn_of_doors();
     }
     for (auto& each : entrances_) {
         to.accept_from(each.accepts, [this, has = each.has, &to](stream_socket socket) {
@@ -235,15 +231,20 @@ void listener::start(server& to) {
     }
 }
 
-// That an address is reached from elsewhere means that somebody is to be served there.
-void listener::warn_of_protected_mode() const {
+// An address that is reached from elsewhere, and where nobody is asked for anything, is a mistake
+// either way.
+void listener::warn_of_doors() const {
+    const bool is_open = serves_ == listen_options::admission::everybody;
+    const std::string_view warning =
+        is_open ? "no password, and no protected mode: whoever reaches this address may read and "
+                  "delete everything: "
+                : "protected mode: only clients of this machine are served; set a password "
+                  "(--password-file) for others at ";
     for (const auto& each : entrances_) {
         asio::error_code ignored;
         const auto where = each.accepts.local_endpoint(ignored);
         if (!is_of_this_machine(where) && !asks_for_certificate(each.has)) {
-            log_.warning(
-                "protected mode: others than this machine's clients are turned away at " +
-                name_of(where) + "; set a password (--password-file)");
+            log_.warning(warning, name_of(where));
         }
     }
 }
@@ -262,7 +263,7 @@ bool listener::renew_tls() {
 
 // In protected mode a client of another machine is served only if it shows a certificate.
 bool listener::is_denied(stream_socket& socket, security has) {
-    if (!only_this_machine_ || asks_for_certificate(has)) {
+    if (serves_ != listen_options::admission::this_machine || asks_for_certificate(has)) {
         return false;
     }
     asio::error_code gone;

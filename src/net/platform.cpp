@@ -34,13 +34,12 @@ std::size_t raise_descriptor_limit() {
     return descriptors.rlim_cur;
 }
 
-bool drop_service_link() {
-    constexpr const char* name = "BUTTERDB_PORT";
-    const char* const value = std::getenv(name);
+bool drop_service_link(const char* variable) {
+    const char* const value = std::getenv(variable);
     const bool is_link =
         value != nullptr && std::string_view(value).find("://") != std::string_view::npos;
     if (is_link) {
-        ::unsetenv(name);
+        ::unsetenv(variable);
     }
     return is_link;
 }

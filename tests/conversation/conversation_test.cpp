@@ -313,6 +313,24 @@ TEST_CASE("a value of a power of two doubles no buffer for its last bytes") {
     CHECK(talk.output() == "+OK\r\n");
 }
 
+TEST_CASE("a small argument behind a large one does not double the buffer") {
+    test::fixture f;
+    const auto small = GENERATE(std::size_t{2}, 900 * KiB);
+    conversation talk(f.run, f.lim);
+    const std::size_t bytes = 4 * MiB;
+    const auto head = "*4\r\n$4\r\nMSET\r\n$1\r\nk\r\n$" + std::to_string(bytes) + "\r\n";
+    test::append(talk, head + std::string(bytes, 'x') + "\r\n$" + std::to_string(small) + "\r\n");
+    talk.receive(f.now, 100);
+    REQUIRE(talk.make_input_room(64 * KiB));
+    CHECK(talk.input().capacity() < (bytes + small) * 4 / 3);
+    f.lim.request_bytes = bytes + 64 * KiB;
+    conversation bounded(f.run, f.lim);
+    test::append(bounded, head + std::string(bytes, 'x') + "\r\n$2\r\n");
+    bounded.receive(f.now, 100);
+    REQUIRE(bounded.make_input_room(64 * KiB));
+    CHECK(bounded.input().capacity() < bytes + 65 * KiB);
+}
+
 TEST_CASE("a request of many arguments is not moved once for each") {
     test::fixture f;
     test::failing_resource memory;

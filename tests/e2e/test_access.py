@@ -68,6 +68,8 @@ class Password(unittest.TestCase):
             done = run("butterdb", "--port", 0, env=clean_environment(**env))
             self.assertEqual((done.returncode, done.stderr.count(b"\n")), (2, 1), done)
             self.assertIn(b"for no password", done.stderr)
+        with Server("--password-file", self.file(b"sesame"), env=clean_environment(BUTTERDB_PASSWORD_FILE="")) as server:
+            self.check(server, b"sesame")
         done = run("butterdb", "--port", 0, "--password-file", "")
         self.assertEqual((done.returncode, done.stderr.count(b"\n")), (2, 1), done)
 
@@ -140,7 +142,7 @@ class ProtectedMode(unittest.TestCase):
             with server.connect() as own:
                 self.assertEqual(own.ask(b"PUT a 1"), b"OK")
             self.assertEqual(server.info("rejected_connections"), "1")
-            self.assertIn("are turned away at 0.0.0.0:", server.stderr())
+            self.assertIn("set a password (--password-file) for others at 0.0.0.0:", server.stderr())
             self.assertIn("protected mode: turned away 10.9.8.7:", server.stderr())
 
     @unittest.skipUnless(INSIDE in os.environ, "runs in a namespace")
@@ -148,7 +150,7 @@ class ProtectedMode(unittest.TestCase):
         with Server("--bind", "0.0.0.0", "--protected-mode", "no") as server:
             with server.connect("10.9.8.7") as other:
                 self.assertEqual(other.ask(b"PING"), b"+PONG\r")
-            self.assertIn("whoever reaches an address of --bind may read and delete everything", server.stderr())
+            self.assertIn("whoever reaches this address may read and delete everything: 0.0.0.0:", server.stderr())
         with Server("--bind", "0.0.0.0", env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
             with server.connect("10.9.8.7") as other:
                 self.assertEqual(other.ask(b"AUTH sesame"), b"OK")

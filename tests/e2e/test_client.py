@@ -62,8 +62,8 @@ class Pipe(unittest.TestCase):
                     (b'ECHO a\nECHO "b\nECHO c\n', b"a\nc\n", 1),
                     (b"ECHO a\nPUT /x HTTP/1.1\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\nEXIT\n\n", b"a\n", 0),
-                    (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 1),
-                    (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 1),
+                    (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 0),
+                    (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 0),
                     (b"ECHO a\n*1\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000 + b"\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000, b"a\n", 1)):
@@ -72,6 +72,9 @@ class Pipe(unittest.TestCase):
                     self.assertEqual((done.stdout, done.returncode), (out, status), done)
                     if status == 1:
                         self.assertTrue(done.stderr.startswith(b"line 2: not sent: "), done)
+                    else:
+                        not_sent = b"line 2 ends the connection: what follows it is not sent\n"
+                        self.assertEqual(done.stderr, not_sent if b"ECHO b" in script else b"")
 
     def test_replies_come_before_the_pipe_ends(self):
         with Server() as server:

@@ -125,17 +125,18 @@ class Right(unittest.TestCase):
     def test_a_port_of_kubernetes_is_none(self):
         link = clean_environment(BUTTERDB_PORT="tcp://10.0.0.1:9090")
         self.assertEqual(self.config(BUTTERDB_PORT="tcp://10.0.0.1:9090")["port"], "9090")
+        self.assertEqual(self.config(BUTTERDB_TLS_PORT="tcp://10.0.0.1:9091")["tls-port"], "off")
         with Server(env=link) as server:
             self.assertIn("as Kubernetes sets it: ignored", server.stderr())
             self.assertEqual(run("butterdb-client", "--port", server.port, "PING", env=link).stdout, b"+PONG\n")
 
     def test_a_file_may_have_signs_of_comments_in_quotes(self):
-        text = run("butterdb", "--print-config", "--unix-socket", "/tmp/a #b", "--max-key", "1KiB").stdout
-        with tempfile.NamedTemporaryFile("wb") as file:
-            file.write(b"# a comment\n  # another = 1\n" + text.replace(b"backlog = 1024", b"backlog = 7  # a third"))
-            file.flush()
-            seen = self.config("--config", file.name)
-            self.assertEqual((seen["unix-socket"], seen["max-key"], seen["backlog"]), ('"/tmp/a #b"', "1KiB", "7"))
+        for socket in ('"/tmp/a #b"', "'/tmp/a #b'", "/tmp/o'x"):
+            with self.subTest(socket), tempfile.NamedTemporaryFile("w") as file:
+                file.write(f"# a comment\n  # another = 1\nunix-socket = {socket} # a third\nbacklog = 7# a fourth\n")
+                file.flush()
+                seen = self.config("--config", file.name)
+                self.assertEqual((seen["unix-socket"], seen["backlog"]), ('"' + socket.strip("\"'") + '"', "7"))
 
     def test_several_addresses_in_the_environment(self):
         with Server(env=clean_environment(BUTTERDB_BIND="127.0.0.1,127.0.0.2")) as server:

@@ -282,6 +282,21 @@ class Signals(unittest.TestCase):
             self.assertEqual(server.wait(), 0)
             self.assertNotIn("cutting", server.stderr())
 
+    def test_a_hangup_ends_nothing_and_holds_nothing_up(self):
+        """Whatever the order in which signals come while the server is busy."""
+        value = b"x" * 20_000_000
+        busy = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (len(value), value) + b"APPEND k y\n" * 8
+        for order in ((signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)):
+            with self.subTest(order), Server() as server, server.connect() as c:
+                server.process.send_signal(signal.SIGHUP)
+                while "no TLS to renew" not in server.stderr():
+                    pass
+                self.assertEqual(c.send(busy).line(), b"+OK\r")
+                for each in order:
+                    server.process.send_signal(each)
+                self.assertEqual(c.rest(), b"".join(b":%d\r\n" % (len(value) + i) for i in range(1, 9)))
+                self.assertEqual(server.wait(), 0)
+
     def test_the_second_one_ends_it_at_once(self):
         server = Server()
         with server.connect() as deaf:

@@ -146,6 +146,8 @@ class Tls(unittest.TestCase):
         with self.serve() as server:
             for _ in range(3):
                 socket.create_connection(("127.0.0.1", server.tls_port), TIMEOUT).close()
+            with server.connect_tls(self.trusting) as c:  # accepted behind them
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
             while server.info("connected_clients") != "1":
                 pass
             self.assertEqual(server.info("tls_handshakes_failed"), "0")

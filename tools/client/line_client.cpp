@@ -266,7 +266,10 @@ void line_client::queue_whole_lines(flat_buffer& text, bool at_end) {
         text.consume(whole ? line_feed + 1 : text.size());
     }
     if (all_sent_ && text.view().find_first_not_of(" \t\r\n") != std::string_view::npos) {
-        complain("not sent: what follows this line, which ends the connection");
+        std::fprintf(
+            stderr,
+            "line %llu ends the connection: what follows it is not sent\n",
+            static_cast<unsigned long long>(line_number_));
     }
 }
 

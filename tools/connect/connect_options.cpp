@@ -13,7 +13,7 @@
 namespace butterdb {
 
 connect_options::connect_options(CLI::App& app) {
-    drop_service_link();
+    drop_service_link("BUTTERDB_PORT");
     auto& files = where_.files;
     app.add_option("--host", where_.host, "Server's name or address")
         ->envname("BUTTERDB_HOST")

@@ -125,6 +125,7 @@ private:
     bool has_filled_output() const noexcept;
     void speak_resp() noexcept;
     void refuse(error::kind what);
+    std::size_t next_capacity() const noexcept;
     bool grow_input(std::size_t read_bytes_max) noexcept;
     void fit_input();
     void fit_input_to(std::size_t capacity);

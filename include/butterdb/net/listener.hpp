@@ -30,9 +30,14 @@ struct listen_options {
     std::optional<std::uint16_t> tls_port;  ///< the same under TLS, with `tls`
     tls_files tls;
     std::string unix_socket;  ///< a path; empty: none
-    /// Others that reach an address are told so and closed; but for those who show a certificate,
-    /// where TLS asks for one.
-    bool only_this_machine = false;
+    /// Who is served; others are told so and closed. Who shows a certificate, where TLS asks for
+    /// one, always is.
+    enum class admission {
+        who_says_the_password,
+        this_machine,
+        everybody,
+    };
+    admission serves = admission::who_says_the_password;
 };
 
 /// The sockets that a server listens on: TCP, with and without TLS, and unix.
@@ -81,13 +86,13 @@ private:
     void admit(stream_socket socket, security has, server& to);
     bool asks_for_certificate(security has) const;
     bool is_denied(stream_socket& socket, security has);
-    void warn_of_protected_mode() const;
+    void warn_of_doors() const;
     void set_options(acceptor& fresh, int family) const;
 
     asio::io_context& io_;
     const limits& limits_;
     const logger& log_;
-    bool only_this_machine_;
+    listen_options::admission serves_;
     tls_files tls_files_;
     log_throttle denied_log_{std::chrono::minutes(1)};
     std::list<entrance> entrances_;

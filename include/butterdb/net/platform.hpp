@@ -11,9 +11,9 @@ void reserve_standard_streams() noexcept;
 /// Raises the soft limit of open descriptors to the hard one and gives what is in force then.
 std::size_t raise_descriptor_limit();
 
-/// Where a service is called butterdb, Kubernetes gives every program beside it an address in
-/// BUTTERDB_PORT, `tcp://10.0.0.1:9090`. True when there was one: it has been taken out of the
-/// environment, and the port is what it is without.
-bool drop_service_link();
+/// Where a service is called butterdb, Kubernetes gives every program beside it an address in the
+/// variable BUTTERDB_PORT, `tcp://10.0.0.1:9090`. True when it holds one, which has then been taken
+/// out of the environment.
+bool drop_service_link(const char* variable);
 
 }  // namespace butterdb

@@ -158,10 +158,11 @@ task<asio::error_code> send_rest(
 /// follows, too.
 template <typename Stream>
 task<> part(Stream& stream, const limits& lim, watched& watch) {
-    watch.expect(awaits::leave, lim.linger);
     if constexpr (requires { say_goodbye(stream); }) {
+        watch.expect(awaits::goodbye, lim.linger);
         co_await say_goodbye(stream);
     }
+    watch.expect(awaits::leave, lim.linger);
     co_return;
 }
 

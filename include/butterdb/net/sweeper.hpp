@@ -18,6 +18,7 @@ enum class awaits {
     password,         ///< the same, of a stranger
     rest_of_request,  ///< all of it, from its first byte on
     reader,           ///< the peer, to take replies
+    goodbye,          ///< the peer, to take the last word
     leave,            ///< the peer, to close its side
     reply,            ///< on a client's side: the server's answer
 };
