@@ -463,6 +463,7 @@ TEST_CASE("whichever allocation of a wait for a key fails, whoever writes it mee
         }
         memory.never_fail();
         talk.reset();
+        CHECK(memory.bytes_held() == 0);
         conversation other(run, f.lim);
         test::append(other, "PUT " + key + " v\n");
         CHECK(test::take_turns(other, f.now) == "OK\n");
