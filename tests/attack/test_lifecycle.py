@@ -153,7 +153,7 @@ class OwnPrograms(unittest.TestCase):
 
     def test_i1_replies_without_end_are_given_up(self):
         with HostileServer(b"x" * 1_000_000, endless=True) as server:
-            done = run("butterdb-client", "--port", server.port, "GET", "a", timeout=TIMEOUT)
+            done = run("butterdb-client", "--port", server.port, "--timeout", 0, "GET", "a", timeout=TIMEOUT)
             self.assertEqual(done.returncode, 1)
             self.assertIn(b"cannot be read", done.stderr)
 
