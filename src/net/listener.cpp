@@ -262,7 +262,7 @@ bool listener::renew_tls() {
 }
 
 // In protected mode a client of another machine is served only if it shows a certificate.
-bool listener::is_denied(stream_socket& socket, security has) {
+bool listener::is_denied(stream_socket& socket, security has, server& to) const {
     if (serves_ != listen_options::admission::this_machine || asks_for_certificate(has)) {
         return false;
     }
@@ -272,14 +272,14 @@ bool listener::is_denied(stream_socket& socket, security has) {
         return true;
     }
     const bool denied = !is_of_this_machine(peer);
-    if (denied && denied_log_.due(std::chrono::steady_clock::now())) {
-        log_.warning("protected mode: turned away ", name_of(peer));
+    if (denied) {
+        to.note_denied(name_of(peer));
     }
     return denied;
 }
 
 void listener::admit(stream_socket socket, security has, server& to) {
-    if (is_denied(socket, has)) {
+    if (is_denied(socket, has, to)) {
         // A client that speaks TLS cannot be told.
         to.turn_away(std::move(socket), has == security::tls ? "" : not_of_this_machine);
     } else if (has == security::tls) {

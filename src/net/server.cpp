@@ -147,6 +147,12 @@ void server::note_not_served(const std::exception& why) {
     }
 }
 
+void server::note_denied(std::string_view who) {
+    if (denied_log_.due(time_.now())) {
+        log_.warning("protected mode: turned away ", who);
+    }
+}
+
 void server::pause_accepting(const asio::error_code& why) {
     if (accept_log_.due(time_.now())) {
         log_.warning("cannot accept a connection, trying again: ", std::strerror(why.value()));

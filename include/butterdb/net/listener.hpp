@@ -85,7 +85,7 @@ private:
     void listen_at(const protocol::endpoint& where, security has, asio::error_code& ec);
     void admit(stream_socket socket, security has, server& to);
     bool asks_for_certificate(security has) const;
-    bool is_denied(stream_socket& socket, security has);
+    bool is_denied(stream_socket& socket, security has, server& to) const;
     void warn_of_doors() const;
     void set_options(acceptor& fresh, int family) const;
 
@@ -94,7 +94,6 @@ private:
     const logger& log_;
     listen_options::admission serves_;
     tls_files tls_files_;
-    log_throttle denied_log_{std::chrono::minutes(1)};
     std::list<entrance> entrances_;
     std::optional<asio::ssl::context> tls_;
     std::vector<std::string> addresses_;

@@ -59,6 +59,9 @@ public:
     template <typename Stream>
     void turn_away(Stream stream, std::string_view reason);
 
+    /// Logs that a client was turned away in protected mode.
+    void note_denied(std::string_view who);
+
     /// Stops accepting, answers what has been received, then closes. Connections that last longer
     /// than `limits::drain_patience` are cut. `done` is called when the last has gone.
     void drain(std::function<void()> done);
@@ -135,6 +138,7 @@ private:
     bool stopping_ = false;
     std::function<void()> drained_;
     log_throttle foreign_log_{std::chrono::minutes(1)};
+    log_throttle denied_log_{std::chrono::minutes(1)};
     log_throttle accept_log_{std::chrono::seconds(10)};
     log_throttle failure_log_{std::chrono::seconds(10)};
     log_throttle handshake_log_{std::chrono::seconds(10)};
