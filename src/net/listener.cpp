@@ -76,6 +76,15 @@ void remove_stale_socket(const std::string& path) {
     }
 }
 
+// The device and inode of the file at `path`; a symbolic link counts as itself.
+std::optional<std::pair<dev_t, ino_t>> file_at(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) {
+        return std::nullopt;
+    }
+    return std::pair(status.st_dev, status.st_ino);
+}
+
 // For the options that Asio has no names for. What the system does not know is left as it is.
 template <typename Span>
 void set_span(int socket, int name, Span span) {
@@ -173,6 +182,7 @@ void listener::listen_unix(const std::string& path) {
         cannot_listen("unix:" + path, ec);
     }
     unix_path_ = path;
+    unix_file_ = file_at(path);
     addresses_.push_back("unix:" + path);
 }
 
@@ -295,10 +305,11 @@ void listener::close() noexcept {
         each.accepts.close(ignored);
     }
     addresses_.clear();
-    if (!unix_path_.empty()) {
+    // Another server may have put its own socket there meanwhile.
+    if (unix_file_ && file_at(unix_path_) == unix_file_) {
         ::unlink(unix_path_.c_str());
-        unix_path_.clear();
     }
+    unix_file_.reset();
 }
 
 }  // namespace butterdb

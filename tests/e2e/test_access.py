@@ -186,6 +186,19 @@ class UnixSocket(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (1, b""))
             self.assertIn(b"cannot listen on unix:", done.stderr)
 
+    def test_x10_a_server_that_stops_leaves_the_socket_of_its_successor(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/butterdb.sock"
+            with Server("--unix-socket", path) as first:
+                os.unlink(path)
+                with Server("--unix-socket", path):
+                    self.assertEqual(first.stop(), 0)
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.connect(path)
+                        client.sendall(b"PING\n")
+                        self.assertEqual(client.recv(100), b"+PONG\r\n")
+                self.assertFalse(os.path.exists(path))
+
     def test_it_is_never_reachable_for_others(self):
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/butterdb.sock"

@@ -8,11 +8,14 @@
 
 #include <asio/basic_socket_acceptor.hpp>
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <list>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace butterdb {
@@ -58,7 +61,7 @@ public:
     /// TLS. Throws tls_error; then all is as it was.
     bool renew_tls();
 
-    /// Stops listening, and removes the unix socket.
+    /// Stops listening, and removes the unix socket unless another file has taken its path.
     void close() noexcept;
 
     /// The names of what it listens on, as of `name_of`, with `tls:` before those under TLS.
@@ -97,7 +100,8 @@ private:
     std::list<entrance> entrances_;
     std::optional<asio::ssl::context> tls_;
     std::vector<std::string> addresses_;
-    std::string unix_path_;  // to remove at the end
+    std::string unix_path_;
+    std::optional<std::pair<dev_t, ino_t>> unix_file_;  // the socket to remove at the end
     std::uint16_t tcp_port_ = 0;
 };
 
