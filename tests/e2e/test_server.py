@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import tempfile
+import termios
+import tty
 import unittest
 
 from harness import SANITIZED, TIMEOUT, Connection, Server, main, run
@@ -218,6 +220,64 @@ class Addresses(unittest.TestCase):
             old.log.close()
             with Server("--unix-socket", path):
                 pass
+
+
+class Log(unittest.TestCase):
+    def fill(self, writer):
+        """Writes until nothing more fits."""
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, b"." * 64)
+        except BlockingIOError:
+            os.set_blocking(writer, True)
+
+    def lines(self, reader):
+        """Reads lines until one speaks of TLS."""
+        text = b""
+        while not text.endswith(b"SIGHUP: no TLS to renew\n"):
+            text += os.read(reader, 65536)
+        return text.decode().splitlines()
+
+    def empty(self, reader):
+        os.set_blocking(reader, False)
+        try:
+            while os.read(reader, 65536):
+                pass
+        except BlockingIOError:
+            os.set_blocking(reader, True)
+
+    def check(self, reader, writer, stop, resume):
+        """A server whose stderr takes nothing between `stop` and `resume`."""
+        for each in (reader, writer):
+            self.addCleanup(os.close, each)
+        stop()
+        with Server(stderr=writer) as server, server.connect() as c:
+            for _ in range(2):
+                self.assertTrue(c.ask(b"AUTH nobody x").startswith(b"ERROR WRONGPASS"))
+            self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+            resume()
+            server.process.send_signal(signal.SIGHUP)
+            loss, last = self.lines(reader)
+            self.assertTrue(loss.endswith(" warning lines of this log lost, unread: 1"), loss)
+            self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_f17_a_full_pipe_behind_stderr_stops_nothing_and_lost_lines_are_counted(self):
+        reader, writer = os.pipe()
+        self.check(reader, writer, lambda: self.fill(writer), lambda: self.empty(reader))
+
+    def test_f17_a_full_socket_behind_stderr_stops_nothing_and_lost_lines_are_counted(self):
+        reader, writer = (each.detach() for each in socket.socketpair())
+        self.check(reader, writer, lambda: self.fill(writer), lambda: self.empty(reader))
+
+    def test_f17_a_stopped_terminal_behind_stderr_stops_nothing_and_lost_lines_are_counted(self):
+        try:
+            reader, writer = os.openpty()
+        except OSError:
+            self.skipTest("there are no pseudo-terminals here")
+        tty.setraw(writer)
+        self.check(reader, writer, lambda: termios.tcflow(writer, termios.TCOOFF),
+                   lambda: termios.tcflow(writer, termios.TCOON))
 
 
 class Signals(unittest.TestCase):

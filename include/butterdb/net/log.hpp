@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace butterdb {
@@ -11,10 +12,14 @@ enum class log_level { none, error, warning, info };
 std::string_view name_of(log_level level) noexcept;
 
 /// Lines on stderr: `2026-11-23T09:00:00.000Z warning text`. One per call; `more` comes right
-/// behind the text. Allocates nothing.
+/// behind the text. Allocates nothing and never waits: a line that stderr cannot take is lost. The
+/// next line that it takes is preceded by one with the number of the lost lines.
 class logger {
 public:
-    explicit logger(log_level most) noexcept : most_(most) {}
+    explicit logger(log_level most) noexcept;
+    logger(const logger&) = delete;
+    logger& operator=(const logger&) = delete;
+    ~logger();
 
     /// The least important level that is written.
     log_level most() const noexcept { return most_; }
@@ -32,8 +37,13 @@ public:
 
 private:
     void write(log_level level, std::string_view text, std::string_view more) const;
+    bool report_lost() const noexcept;
+    bool write_line(log_level level, std::string_view text, std::string_view more) const noexcept;
 
     log_level most_;
+    int descriptor_;
+    mutable std::uint64_t lost_ = 0;     // lines since the last one that was written
+    mutable bool is_cut_short_ = false;  // the last line has no end
 };
 
 /// Lets a kind of line through at most once in `interval`, so that nobody can flood the log.
