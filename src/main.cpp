@@ -5,7 +5,6 @@
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/listener.hpp>
 #include <butterdb/net/log.hpp>
-#include <butterdb/net/password.hpp>
 #include <butterdb/net/platform.hpp>
 #include <butterdb/net/run_loop.hpp>
 #include <butterdb/net/server.hpp>
@@ -131,10 +130,8 @@ void run(const options& asked) {
     static auto& pages = *new page_resource;
     static auto& entries = *new store(pages, {bounds.memory_bytes_max, random_seed(), asked.evict});
     engine db(entries, bounds);
-    if (!asked.password.empty()) {
-        db.admits = [secret = password(asked.password)](std::string_view said) {
-            return secret.is(said);
-        };
+    if (asked.admits) {
+        db.admits = [secret = *asked.admits](std::string_view said) { return secret.is(said); };
     }
     asio::io_context io(ASIO_CONCURRENCY_HINT_UNSAFE);
     system_time time(io);

@@ -5,7 +5,6 @@
 #include <butterdb/base/settings.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/base/version.hpp>
-#include <butterdb/net/password.hpp>
 #include <butterdb/net/platform.hpp>
 
 #include <CLI/CLI.hpp>
@@ -36,10 +35,8 @@ std::string environment_name(std::string_view option) {
     return name;
 }
 
-// The password itself; null: not given so.
-const char* password_of_environment() {
-    return std::getenv("BUTTERDB_PASSWORD");
-}
+// The environment variable that has the password itself.
+constexpr const char* password_variable = "BUTTERDB_PASSWORD";
 
 bool is_set_and_empty(const char* variable) {
     const char* const value = std::getenv(variable);
@@ -238,43 +235,50 @@ private:
                 std::string(given ? "--password-file" : "BUTTERDB_PASSWORD_FILE") +
                     " names no file: leave it out for no password"};
         }
-        if (is_set_and_empty("BUTTERDB_PASSWORD")) {
+        if (is_set_and_empty(password_variable)) {
             throw early_exit{2, "BUTTERDB_PASSWORD is empty: unset it for no password"};
         }
     }
 
     bool has_password() const {
-        return !password_file_.empty() || password_of_environment() != nullptr;
+        return !password_file_.empty() || std::getenv(password_variable) != nullptr;
     }
 
+    // Keeps the digest alone: the text is erased wherever it has been.
     void take_password() {
-        const char* const in_environment = password_of_environment();
+        try {
+            options_.admits = take_password_of_environment(password_variable);
+        } catch (const password_error& why) {
+            throw early_exit{2, why.what()};
+        }
         if (password_file_.empty()) {
-            options_.password = in_environment == nullptr ? "" : in_environment;
-        } else if (in_environment != nullptr) {
+            return;
+        }
+        if (options_.admits) {
             throw early_exit{
                 2, "the password is given twice: by BUTTERDB_PASSWORD and by --password-file"};
-        } else {
-            read_password();
         }
-        if (options_.password.size() > options_.bounds.password_bytes_max) {
-            throw early_exit{
-                2,
-                "a password has at most " + std::to_string(options_.bounds.password_bytes_max) +
-                    " bytes"};
-        }
+        read_password();
+        warn_of_password_readers();
     }
 
     void read_password() {
         try {
-            options_.password = read_password_file(password_file_);
+            auto text = read_password_file(password_file_);
+            options_.admits.emplace(text);
+            erase_secret(text);
         } catch (const password_error& why) {
             throw early_exit{1, why.what()};
         }
-        if (is_open_to_all(password_file_)) {
+    }
+
+    void warn_of_password_readers() {
+        const auto readers_there = readers_of(password_file_);
+        if (readers_there != readers::owner) {
             options_.warnings.push_back(
-                "everybody on this machine can read the password file " + password_file_ +
-                "; chmod 600 it");
+                (readers_there == readers::group ? "members of its group"
+                                                 : "everybody on this machine") +
+                (" can read the password file " + password_file_) + "; chmod 600 it");
         }
     }
 
@@ -282,8 +286,8 @@ private:
     std::string as_file() const {
         const auto& listen = options_.listen;
         const auto& bounds = options_.bounds;
-        const auto password = password_file_.empty() ? "# password-file: none"
-                                                     : "password-file = \"" + password_file_ + "\"";
+        const auto file = password_file_.empty() ? "# password-file: none"
+                                                 : "password-file = \"" + password_file_ + "\"";
         std::string addresses;
         for (const auto& address : listen.addresses) {
             addresses.append(addresses.empty() ? "bind = [\"" : ", \"")
@@ -295,7 +299,7 @@ private:
                     "\ntls-port = " + port_text(listen.tls_port) + "\ntls-cert = \"" +
                     listen.tls.certificate + "\"\ntls-key = \"" + listen.tls.key +
                     "\"\ntls-ca = \"" + listen.tls.authority + "\"\nunix-socket = \"" +
-                    listen.unix_socket + "\"\n" + password + "\nprotected-mode = " + protected_ +
+                    listen.unix_socket + "\"\n" + file + "\nprotected-mode = " + protected_ +
                     "\neviction = " + eviction_ + "\n";
         for (const auto& each : settings()) {
             text.append(each.name).append(" = ").append(each.show(bounds)).append("\n");

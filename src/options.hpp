@@ -3,8 +3,10 @@
 #include <butterdb/base/limits.hpp>
 #include <butterdb/net/listener.hpp>
 #include <butterdb/net/log.hpp>
+#include <butterdb/net/password.hpp>
 #include <butterdb/store/store.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +18,7 @@ struct options {
     limits bounds;
     eviction evict = eviction::none;
     log_level log = log_level::info;
-    std::string password;               ///< empty: none
+    std::optional<password> admits;     ///< empty: clients need none
     std::vector<std::string> warnings;  ///< that the log should show at the start
 };
 

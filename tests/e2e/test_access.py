@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from certificates import Authority
-from harness import INSIDE, TIMEOUT, Connection, Server, can_have_a_namespace, clean_environment, main, run
+from harness import INSIDE, SANITIZED, TIMEOUT, Connection, Server, can_have_a_namespace, clean_environment, main, run
 
 DENIED = b"-ERR DENIED ButterDB serves only clients of its own machine"
 
@@ -89,6 +89,46 @@ class Password(unittest.TestCase):
             self.assertIn("everybody on this machine can read the password file", log)
             self.assertIn("a wrong password from 127.0.0.1:", log)
             self.assertNotIn("-sesame", log)
+
+    def places_of(self, secret, pid):
+        """Where in a process's memory, environment and command line these bytes are."""
+        found = [name for name in ("environ", "cmdline") if secret in Path(f"/proc/{pid}/{name}").read_bytes()]
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+                begin, end = (int(bound, 16) for bound in line.split()[0].split("-"))
+                if line.split()[1][0] != "r" or line.endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
+                    continue
+                while begin < end:
+                    memory.seek(begin)
+                    piece = memory.read(min(end - begin, 1 << 24))
+                    if secret in piece:
+                        found.append(line)
+                    begin += max(len(piece) - len(secret), 4096)
+        return found
+
+    @unittest.skipIf(SANITIZED, "the shadow memory of a sanitizer has terabytes")
+    def test_x16_it_is_nowhere_in_the_process_in_clear(self):
+        short, long = "sesame-7q", "a much longer sesame, of 40 bytes: 7q9xk"
+        for word in (short, long):
+            path = self.file(word.encode() + b"\n")
+            for options, variables in (((), {"BUTTERDB_PASSWORD": word}), (("--password-file", path), {})):
+                with self.subTest(word, options=options), \
+                        Server(*options, env=clean_environment(**variables)) as server:
+                    try:
+                        places = self.places_of(word.encode(), server.process.pid)
+                        self.assertTrue(self.places_of(b"listening on 127.0.0.1:", server.process.pid))
+                    except PermissionError:
+                        self.skipTest("no permission to read the memory of a child")
+                    self.assertEqual(places, [])
+                    self.check(server, word.encode())
+
+    def test_x16_a_file_that_its_group_can_read_gives_a_warning(self):
+        for mode, warning in ((0o600, ""), (0o640, "members of its group"), (0o644, "everybody on this machine")):
+            path = self.file(b"sesame", mode)
+            with self.subTest(mode), Server("--password-file", path) as server:
+                expected = f" warning {warning} can read the password file {path}; chmod 600 it\n" if warning else ""
+                self.assertTrue(server.stderr().endswith(expected) and bool(server.stderr()) == bool(warning),
+                                server.stderr())
 
     def test_our_programs_say_it(self):
         path = self.file(b"it's \"open\" sesame\n")

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -26,11 +27,21 @@ private:
     std::array<unsigned char, 32> digest_;
 };
 
-/// The password in a file: its only line, without its end. Throws password_error when the file
-/// cannot be read, or holds no password of at most `limits::password_bytes_max` bytes.
+/// Overwrites `text`, so that it is found neither in the memory of the process nor in a core dump.
+void erase_secret(std::string& text) noexcept;
+
+/// Returns the password of the environment variable, which is then erased, also from
+/// /proc/PID/environ, and unset. Returns nullopt when it is not set. Throws password_error when it
+/// is longer than `limits::password_bytes_max`.
+std::optional<password> take_password_of_environment(const char* variable);
+
+/// Returns the password in a file: its only line, without its end. Throws password_error when the
+/// file cannot be read, or holds no password of at most `limits::password_bytes_max` bytes. Leaves
+/// no other copy of it in memory.
 std::string read_password_file(const std::filesystem::path& path);
 
-/// True when others than its owner and group may read the file.
-bool is_open_to_all(const std::filesystem::path& path) noexcept;
+/// The users who may read a file.
+enum class readers { owner, group, everybody };
+readers readers_of(const std::filesystem::path& path) noexcept;
 
 }  // namespace butterdb
