@@ -111,7 +111,7 @@ void engine::run(const command::ping& request, turn& t) {
     if (request.has_message) {
         t.out.bulk(request.message);
     } else {
-        t.out.pong();
+        t.out.resp_status("PONG");
     }
 }
 
@@ -167,7 +167,7 @@ void engine::run(const command::auth& request, turn& t) {
             "AUTH <password> called without any password configured for the default user. Are you "
             "sure your configuration is correct?"));
     } else if (authenticate(request.who, t)) {
-        t.out.status("OK");
+        t.out.resp_status("OK");
     }
 }
 
@@ -327,7 +327,7 @@ void engine::kill_clients(arguments words, turn& t) {
 
 void engine::run(const command::quit&, turn& t) {
     t.who.leaving = true;
-    t.out.status("OK");
+    t.out.resp_status("OK");
 }
 
 void engine::run(const command::exit&, turn& t) {

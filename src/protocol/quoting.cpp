@@ -134,9 +134,9 @@ struct line_reader {
     }
 };
 
-// Words with which a reply that is no value begins.
-constexpr std::array<std::string_view, 8> reserved_words{
-    "OK", "NOT_FOUND", "DELETED", "NOT_STORED", "+PONG", "LIST", "INVALID", "ERROR"};
+// The words with which a reply begins that is no value.
+constexpr std::array<std::string_view, 9> reserved_words{
+    "OK", "NOT_FOUND", "DELETED", "NOT_STORED", "+PONG", "+OK", "LIST", "INVALID", "ERROR"};
 
 bool begins_reserved(std::string_view value) noexcept {
     return std::ranges::any_of(reserved_words, [&](std::string_view word) {

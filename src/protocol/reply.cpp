@@ -162,8 +162,10 @@ void reply_writer::not_stored() {
     }
 }
 
-void reply_writer::pong() {
-    out_->append("+PONG\r\n");
+void reply_writer::resp_status(std::string_view word) {
+    out_->append('+');
+    out_->append(word);
+    out_->append(line_end);
 }
 
 void reply_writer::farewell() {

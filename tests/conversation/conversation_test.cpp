@@ -35,7 +35,7 @@ const std::vector<dialogue> short_dialogues{
     {"DEL a\r\nPING\r\n", "NOT_FOUND\n+PONG\r\n"},
     {"\r\n\nGET a\r\n", "NOT_FOUND\n"},
     {"EXIT\nPUT a b\n", ""},
-    {"QUIT x\nGET a\n", "OK\n"},
+    {"QUIT x\nGET a\n", "+OK\r\n"},
     {"GET \"a\nGET b\n", "INVALID Protocol error: unbalanced quotes in request\n"},
     {"PUT \"\\n\" ' '\n", "OK\n"},
     {"ECHO a\n\x16\x03\x01\n", "a\n"},
@@ -70,7 +70,7 @@ const std::vector<dialogue> long_dialogues{
      "around what has blanks)\n"
      "still-here\n"},
     {"EXIT x\nQUIT\nPING\n",
-     "INVALID wrong number of arguments for 'exit' command; usage: EXIT\nOK\n"},
+     "INVALID wrong number of arguments for 'exit' command; usage: EXIT\n+OK\r\n"},
     {"PUT /x HTTP/1.1\r\nHost: localhost\r\n\r\nPUT pwn 1\n", ""},
     {"PUT a 1\nPOST / HTTP/1.1\r\nHost: x\r\n\r\nPUT a 2\n", "OK\n"},
     {"HELP get\nHELP nonsense\n",

@@ -32,7 +32,7 @@ class Password(unittest.TestCase):
         with server.connect() as c:
             self.assertEqual(c.ask(b"GET a"), b"ERROR NOAUTH Authentication required.")
             self.assertTrue(c.ask(b"AUTH nonsense").startswith(b"ERROR WRONGPASS "))
-            self.assertEqual(c.ask(b'AUTH "%s"' % word), b"OK")
+            self.assertEqual(c.ask(b'AUTH "%s"' % word), b"+OK\r")
             self.assertEqual(c.ask(b"PUT a 1"), b"OK")
 
     def test_from_a_file_with_and_without_line_end(self):
@@ -193,7 +193,7 @@ class ProtectedMode(unittest.TestCase):
             self.assertIn("whoever reaches this address may read and delete everything: 0.0.0.0:", server.stderr())
         with Server("--bind", "0.0.0.0", env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
             with server.connect("10.9.8.7") as other:
-                self.assertEqual(other.ask(b"AUTH sesame"), b"OK")
+                self.assertEqual(other.ask(b"AUTH sesame"), b"+OK\r")
 
 
     @unittest.skipUnless(INSIDE in os.environ, "runs in a namespace")

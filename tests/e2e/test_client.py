@@ -63,7 +63,7 @@ class Pipe(unittest.TestCase):
                     (b"ECHO a\nPUT /x HTTP/1.1\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\nEXIT\n\n", b"a\n", 0),
                     (b"ECHO a\nEXIT\nECHO b\n", b"a\n", 0),
-                    (b"ECHO a\nquit\nECHO b\n", b"a\nOK\n", 0),
+                    (b"ECHO a\nquit\nECHO b\n", b"a\n+OK\n", 0),
                     (b"ECHO a\n*1\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000 + b"\nECHO c\n", b"a\nc\n", 1),
                     (b"ECHO a\n" + b"x" * 200_000, b"a\n", 1)):

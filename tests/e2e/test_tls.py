@@ -230,7 +230,7 @@ class Tls(unittest.TestCase):
         with self.serve(env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
             with server.connect_tls(self.trusting) as c:
                 self.assertEqual(c.ask(b"GET a"), b"ERROR NOAUTH Authentication required.")
-                self.assertEqual(c.ask(b"AUTH sesame"), b"OK")
+                self.assertEqual(c.ask(b"AUTH sesame"), b"+OK\r")
             with server.connect_tls(self.trusting) as c:
                 c.send(b"*2\r\n$4\r\nECHO\r\n$100000\r\n")
                 self.assertEqual(c.rest(), b"-ERR Protocol error: unauthenticated bulk length\r\n")

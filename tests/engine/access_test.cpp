@@ -47,7 +47,7 @@ TEST_CASE("without the password nothing is done but what lets a client in or out
     CHECK(say("AUTH \"secret\\x00x\"\n").starts_with("ERROR WRONGPASS "));
     CHECK(say("AUTH other secret\n").starts_with("ERROR WRONGPASS "));
     CHECK(say("HELLO 3\n").starts_with("ERROR NOAUTH HELLO must be called"));
-    CHECK(say("AUTH secret\nPUT a 1\n") == "OK\nOK\n");
+    CHECK(say("AUTH secret\nPUT a 1\n") == "+OK\r\nOK\n");
     CHECK(say("AUTH wrong\nGET a\n").ends_with("\n1\n"));  // who is in stays in
     CHECK(say("RESET\nGET a\n") == "RESET\nERROR NOAUTH Authentication required.\n");
     CHECK(say("HELLO 2 AUTH default secret SETNAME n\nCLIENT GETNAME\n").ends_with("$1\r\nn\r\n"));
@@ -150,7 +150,7 @@ TEST_CASE("strangers who hold much together go before the client that holds most
         clients[i]->receive(f.now, 100);
     };
     test::append(*clients[0], "AUTH secret\n");
-    CHECK(test::take_turns(*clients[0], f.now) == "OK\n");
+    CHECK(test::take_turns(*clients[0], f.now) == "+OK\r\n");
     for (std::size_t i = 1; i < cut.size(); ++i) {
         hold(i, 60'000);
     }

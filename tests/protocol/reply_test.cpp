@@ -34,7 +34,7 @@ TEST_CASE("replies are written in the text dialect") {
     CHECK(written([](w& r) { r.deleted(1, 1); }) == "DELETED\n");
     CHECK(written([](w& r) { r.deleted(0, 1); }) == "NOT_FOUND\n");
     CHECK(written([](w& r) { r.deleted(1, 2); }) == "1\n");
-    CHECK(written([](w& r) { r.pong(); }) == "+PONG\r\n");
+    CHECK(written([](w& r) { r.resp_status("PONG"); }) == "+PONG\r\n");
     CHECK(written([](w& r) { r.farewell(); }).empty());
     CHECK(written([](w& r) {
               r.failure({error::kind::form, "ERR", "syntax error"});
@@ -62,14 +62,14 @@ TEST_CASE("replies are written as Redis clients read them") {
     CHECK(both([](w& r) { r.text("a\r\n"); }) == "$3\r\na\r\n\r\n|=7\r\ntxt:a\r\n\r\n");
     CHECK(both([](w& r) { r.deleted(1, 1); }) == ":1\r\n");
     CHECK(both([](w& r) { r.not_stored(); }) == "$-1\r\n|_\r\n");
-    CHECK(both([](w& r) { r.pong(); }) == "+PONG\r\n");
+    CHECK(both([](w& r) { r.resp_status("PONG"); }) == "+PONG\r\n");
     CHECK(both([](w& r) { r.farewell(); }) == "+OK\r\n");
     CHECK(both([](w& r) { r.failure({error::kind::form, "NOPROTO", "no"}); }) == "-NOPROTO no\r\n");
 }
 
 TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {
-    const std::string replies = "OK\nLIST 2\na\nLIST 2\nb\nc\n\"x\\ny\"\nLIST 0\n+PONG\r\n";
-    const std::vector<std::size_t> sizes{3, 20, 7, 7, 7};
+    const std::string replies = "OK\nLIST 2\na\nLIST 2\nb\nc\n\"x\\ny\"\nLIST 0\n+PONG\r\n+OK\r\n";
+    const std::vector<std::size_t> sizes{3, 20, 7, 7, 7, 5};
     for (std::size_t step = 1; step <= replies.size(); ++step) {
         std::string input;
         std::size_t taken = 0;
@@ -105,4 +105,5 @@ TEST_CASE("a refusal is told from a value") {
     CHECK(reply_reader::is_failure("ERROR OOM x\n"));
     CHECK_FALSE(reply_reader::is_failure("\"ERROR x\"\n"));
     CHECK_FALSE(reply_reader::is_failure("ERRORS\n"));
+    CHECK_FALSE(reply_reader::is_failure("+OK\r\n"));
 }

@@ -15,7 +15,7 @@ constexpr std::string_view wrong_password =
 
 bool is_plain(std::string_view value) {
     for (const std::string_view word :
-         {"OK", "NOT_FOUND", "DELETED", "NOT_STORED", "+PONG", "LIST", "INVALID", "ERROR"}) {
+         {"OK", "NOT_FOUND", "DELETED", "NOT_STORED", "+PONG", "+OK", "LIST", "INVALID", "ERROR"}) {
         if (value == word || value.starts_with(std::string(word) + ' ')) {
             return false;
         }
@@ -548,7 +548,7 @@ void reference::auth(exchange& e) {
     } else if (e.word(1) == password) {
         e.who.stranger = false;
         e.who.passwords_failed = 0;
-        e.status("OK");
+        e.said.take("+OK\r\n");
     } else {
         e.who.leaving = ++e.who.passwords_failed >= limits_.passwords_max;
         e.refused(wrong_password);
@@ -564,7 +564,7 @@ void reference::reset(exchange& e) {
 
 void reference::quit(exchange& e) {
     e.who.leaving = true;
-    e.status("OK");
+    e.said.take("+OK\r\n");
 }
 
 void reference::exit(exchange& e) {

@@ -66,8 +66,9 @@ public:
     void deleted(std::size_t count, std::size_t asked);
     /// Of a SET whose condition is not met: null, in text `NOT_STORED`.
     void not_stored();
-    /// `+PONG` CRLF in every dialect: health checks written for Redis send PING as a line.
-    void pong();
+    /// Appends `+word` CR LF in every dialect, for PING, AUTH and QUIT: health checks written for
+    /// Redis send them as lines.
+    void resp_status(std::string_view word);
     /// Of EXIT: nothing in text.
     void farewell();
 
