@@ -134,6 +134,7 @@ std::string describe_server(
         text.field("idle_disconnections", db.count.closed_idle);
         text.field("request_timeout_disconnections", db.count.closed_in_request);
         text.field("write_timeout_disconnections", db.count.closed_unread);
+        text.field("unacknowledged_disconnections", db.count.closed_unacknowledged);
         text.field("foreign_disconnections", db.count.closed_foreign);
         text.field("acl_access_denied_auth", db.count.passwords_failed);
         text.field("tls_handshakes_failed", db.count.handshakes_failed);

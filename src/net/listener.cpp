@@ -203,8 +203,7 @@ void listener::listen_at(const protocol::endpoint& where, security has, asio::er
     }
 }
 
-// Connections inherit those of TCP: no delay of small replies, probes of silent peers, and a bound
-// for peers that acknowledge nothing.
+// Connections inherit those of TCP: no delay of small replies, and probes of silent peers.
 void listener::set_options(acceptor& fresh, int family) const {
     asio::error_code ignored;
     fresh.non_blocking(true, ignored);
@@ -224,9 +223,6 @@ void listener::set_options(acceptor& fresh, int family) const {
         set_span(socket, TCP_KEEPIDLE, limits_.tcp_keepalive);
         set_span(socket, TCP_KEEPINTVL, std::min(limits_.tcp_keepalive, probe_interval));
         ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes_max, sizeof probes_max);
-    }
-    if (limits_.tcp_user_timeout.count() != 0) {
-        set_span(socket, TCP_USER_TIMEOUT, std::chrono::milliseconds(limits_.tcp_user_timeout));
     }
 }
 

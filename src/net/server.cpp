@@ -39,12 +39,13 @@ server::server(
       upkeep_alarm_(time.make_alarm([this] { upkeep(); })),
       wait_alarm_(time.make_alarm([this] { wake_late(); })),
       accept_alarm_(time.make_alarm([this] { accept_pause_.cancel(); })),
-      accept_pause_(io, steady::time_point::max()) {
+      accept_pause_(io, steady::time_point::max()),
+      user_timeout_(lim.user_timeout()) {
     engine_.on_wait = [this](peer& who, std::chrono::milliseconds span) {
         who.waits_until = time_.now() + span;
         wake_by(who.waits_until);
     };
-    engine_.on_settings = [this] { sweeper_.set_idle_timeout(limits_.idle_timeout); };
+    engine_.on_settings = [this] { apply_settings(); };
     engine_.on_wrong_password = [this](const peer& who) {
         if (password_log_.due(time_.now())) {
             log_.warning("a wrong password from ", who.address ? who.address() : "a client");
@@ -61,6 +62,15 @@ server::~server() {
     sweeper_.close_all();
     io_.restart();
     while (tasks_ > 0 && io_.run_one() > 0) {
+    }
+}
+
+// CONFIG SET has changed something: connections that are there follow.
+void server::apply_settings() {
+    sweeper_.set_idle_timeout(limits_.idle_timeout);
+    if (user_timeout_ != limits_.user_timeout()) {
+        user_timeout_ = limits_.user_timeout();
+        sweeper_.set_user_timeouts(user_timeout_);
     }
 }
 
@@ -213,6 +223,7 @@ void server::note_ending(const asio::error_code& ec, conversation& talk, const w
     count.closed_idle += idle ? 1U : 0U;
     count.closed_in_request += watch.missed() == awaits::rest_of_request ? 1U : 0U;
     count.closed_unread += watch.missed() == awaits::reader ? 1U : 0U;
+    count.closed_unacknowledged += ec == asio::error::timed_out ? 1U : 0U;
     count.closed_foreign += foreign ? 1U : 0U;
     const bool ordinary = !ec || ec == asio::error::eof || ec == asio::error::connection_reset ||
                           ec == asio::error::broken_pipe || ec == asio::error::timed_out ||

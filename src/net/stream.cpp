@@ -3,7 +3,9 @@
 #include <asio/ip/tcp.hpp>
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -31,6 +33,13 @@ asio::ip::tcp::endpoint to_tcp(const stream_socket::endpoint_type& where) {
 bool output_has_arrived(stream_socket& stream) {
     int unacknowledged = 0;
     return ::ioctl(stream.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+}
+
+void set_user_timeout(stream_socket& stream, std::chrono::seconds span) noexcept {
+    constexpr std::chrono::milliseconds most{2'000'000'000};
+    const auto value =
+        static_cast<unsigned>(std::min<std::chrono::milliseconds>(span, most).count());
+    ::setsockopt(stream.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
 }
 
 std::string peer_address(stream_socket& stream) {

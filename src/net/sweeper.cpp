@@ -103,6 +103,12 @@ void sweeper::set_idle_timeout(steady::duration span) {
     }
 }
 
+void sweeper::set_user_timeouts(std::chrono::seconds span) noexcept {
+    for (auto* each = first_; each != nullptr; each = each->next_) {
+        each->limit_silence(span);
+    }
+}
+
 void sweeper::close_heard() noexcept {
     for (auto* each = first_; each != nullptr; each = each->next_) {
         if (each->draining_ && each->what_ == awaits::leave && each->is_heard()) {

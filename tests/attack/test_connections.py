@@ -219,7 +219,7 @@ class Vanished(unittest.TestCase):
             for arguments in (["address", "add", "10.9.8.2/24", "dev", "there"], ["link", "set", "there", "up"]):
                 subprocess.run([*inside, "ip", *arguments], check=True)
             with Target("--bind", "127.0.0.1,10.9.8.1", "--protected-mode", "no", "--tcp-keepalive", "1",
-                        "--tcp-user-timeout", "2") as server:
+                        "--tcp-user-timeout", "2", "--write-timeout", "1") as server:
                 program = ("import socket, sys; s = socket.create_connection(('10.9.8.1', int(sys.argv[1]))); "
                            "s.sendall(b'PING\\n'); s.recv(100); print('connected', flush=True); sys.stdin.read()")
                 peer = subprocess.Popen(

@@ -1,8 +1,9 @@
 """What clients do to make the server grow: they do not read, never finish, or ask for much."""
 
+import select
 import unittest
 
-from attack import (SANITIZED, Attack, KiB, MiB, Target, clean_environment, connect, main, raise_descriptor_limit,
+from attack import (SANITIZED, TIMEOUT, Attack, KiB, MiB, Target, clean_environment, connect, main, raise_descriptor_limit,
                     rest_of, send_without_waiting)
 
 
@@ -69,6 +70,36 @@ class Readers(Attack):
         for _ in range(5):
             send_without_waiting(self.attacker(receive_buffer=4 * KiB), b"GET big\n" * 100)
         self.server.wait_until("write_timeout_disconnections", 5)
+
+    def test_f9_who_pauses_longer_than_the_tcp_user_timeout_gets_all_replies(self):
+        self.server = self.replace("--write-timeout", "1", "--tcp-user-timeout", "1")
+        self.put(b"some", 100 * KiB)
+        self.put(b"much", 20 * MiB)
+        early = self.attacker(receive_buffer=4 * KiB)  # has its time-out from before CONFIG SET
+        with self.server.connect() as c:
+            self.assertEqual(c.ask(b"CONFIG SET write-timeout %d" % TIMEOUT), b"OK")
+        late = [self.attacker(receive_buffer=4 * KiB) for _ in range(2)]
+        for client, request in zip((early, *late), (b"GET some\n", b"GET some\n", b"GET much\n")):
+            client.send(request + b"EXIT\n")
+        # The system would reset them two seconds after the last byte that they took.
+        select.select([], [], [], 4)
+        self.assertEqual([len(each.rest()) for each in (early, *late)], [100 * KiB + 1, 100 * KiB + 1, 20 * MiB + 1])
+        for name in ("write_timeout_disconnections", "unacknowledged_disconnections"):
+            self.assertEqual(self.server.number(name), 0)
+        self.forget(b"some", b"much")
+
+    def forget(self, *keys):
+        with self.server.connect() as c:
+            for key in keys:
+                self.assertEqual(c.ask(b"DEL " + key), b"DELETED")
+
+    def test_f9_who_pauses_longer_than_the_write_timeout_is_counted(self):
+        self.server = self.replace("--write-timeout", "2", "--tcp-user-timeout", "1")
+        self.put(b"much", 20 * MiB)
+        self.attacker(receive_buffer=4 * KiB).send(b"GET much\n")
+        self.server.await_clients(0)
+        self.assertEqual(self.server.number("write_timeout_disconnections"), 1)
+        self.forget(b"much")
 
     def test_d4_a_million_requests_whose_replies_nobody_reads(self):
         deaf = self.attacker(receive_buffer=4 * KiB)

@@ -6,6 +6,7 @@
 #include <asio/async_result.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <deque>
@@ -98,6 +99,8 @@ public:
     friend std::size_t try_read(scripted_stream& stream, std::span<char> room) {
         return stream.read(asio::buffer(room.data(), room.size())).second;
     }
+
+    friend void set_user_timeout(scripted_stream&, std::chrono::seconds) {}
 
     friend scripted_stream& socket_of(scripted_stream& stream) { return stream; }
 

@@ -167,6 +167,7 @@ public:
         return each.link_->read_now(room);
     }
     friend bool output_has_arrived(stream& each) { return each.link_->all_acknowledged(); }
+    friend void set_user_timeout(stream&, std::chrono::seconds) {}
     friend void end_output(stream& each) { each.link_->end_output(); }
 
     /// Called when the server has taken a connection and is about to serve it.

@@ -70,6 +70,17 @@ struct limits {
     std::chrono::seconds tcp_keepalive{300};    ///< of silence before the peer is probed; 0: never
     std::chrono::seconds tcp_user_timeout{60};  ///< unacknowledged bytes or probes; 0: the system's
 
+    /// After `write_timeout`, before the system may reset the connection in its stead, uncounted.
+    std::chrono::seconds user_timeout_reserve{5};
+
+    /// TCP_USER_TIMEOUT of a connection. Linux lets it run while the peer's window is closed, too:
+    /// a client that pauses reading has at least `write_timeout`. 0: the system's.
+    std::chrono::seconds user_timeout() const noexcept {
+        return tcp_user_timeout.count() == 0
+                   ? tcp_user_timeout
+                   : std::max(tcp_user_timeout, write_timeout + user_timeout_reserve);
+    }
+
     // One turn of a connection, before the others have theirs.
     std::uint64_t turn_requests_max = 100;
     std::chrono::microseconds turn_time_max{200};

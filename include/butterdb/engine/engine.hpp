@@ -37,11 +37,12 @@ struct counters {
     std::uint64_t connected_clients = 0;
     std::uint64_t connections_received = 0;
     std::uint64_t connections_rejected = 0;
-    std::uint64_t closed_idle = 0;        ///< past limits::idle_timeout
-    std::uint64_t closed_in_request = 0;  ///< past limits::request_timeout
-    std::uint64_t closed_unread = 0;      ///< past limits::write_timeout
-    std::uint64_t closed_foreign = 0;     ///< that spoke another protocol
-    std::uint64_t closed_for_memory = 0;  ///< when all clients together held too much
+    std::uint64_t closed_idle = 0;            ///< past limits::idle_timeout
+    std::uint64_t closed_in_request = 0;      ///< past limits::request_timeout
+    std::uint64_t closed_unread = 0;          ///< past limits::write_timeout
+    std::uint64_t closed_unacknowledged = 0;  ///< past limits::user_timeout
+    std::uint64_t closed_foreign = 0;         ///< that spoke another protocol
+    std::uint64_t closed_for_memory = 0;      ///< when all clients together held too much
     std::uint64_t commands_processed = 0;
     std::uint64_t passwords_failed = 0;
     std::uint64_t handshakes_failed = 0;  ///< of TLS

@@ -103,6 +103,7 @@ private:
     task<> bid_farewell(Stream stream);
     void spawn(task<> work, std::uint64_t& running);
     void stop_accepting() noexcept;
+    void apply_settings();
     void note_handshake(const asio::error_code& failed);
     void note_not_served(const std::exception& why);
     void pause_accepting(const asio::error_code& why);
@@ -130,6 +131,7 @@ private:
     std::unique_ptr<alarm> accept_alarm_;
     steady_timer accept_pause_;  // never expires: cancelled when it is over
     std::vector<std::function<void()>> close_acceptors_;
+    std::chrono::seconds user_timeout_;  // of the connections
     steady::time_point wake_at_ = steady::time_point::max();
     bool upkeep_awake_ = false;
     std::size_t tasks_ = 0;  // coroutines that have not ended; of these:
@@ -184,6 +186,7 @@ void server::admit(Stream stream) {
     }
     ++engine_.count.connections_received;
     prepare_stream(stream);
+    set_user_timeout(socket_of(stream), user_timeout_);
     wake_upkeep();
     spawn(converse(std::move(stream)), engine_.count.connected_clients);
 }

@@ -4,6 +4,7 @@
 
 #include <asio/buffer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -39,6 +40,11 @@ inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
     asio::error_code ec;
     return stream.read_some(asio::buffer(room.data(), room.size()), ec);
 }
+
+/// Sets for how long the peer's machine may leave sent bytes unacknowledged, or its window closed,
+/// until the system resets the connection; 0 is the system's own time. Does nothing on a unix
+/// socket.
+void set_user_timeout(stream_socket& stream, std::chrono::seconds span) noexcept;
 
 /// Says that nothing more will be written.
 inline void end_output(stream_socket& stream) {

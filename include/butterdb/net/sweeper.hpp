@@ -4,6 +4,7 @@
 #include <butterdb/net/stream.hpp>
 #include <butterdb/net/time_source.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 
@@ -72,6 +73,7 @@ private:
     virtual void close() noexcept = 0;
     virtual void cancel() noexcept = 0;
     virtual bool is_heard() noexcept = 0;
+    virtual void limit_silence(std::chrono::seconds user_timeout) noexcept = 0;
 
     sweeper& owner_;
     watched* previous_ = nullptr;
@@ -86,7 +88,8 @@ private:
     bool draining_ = false;
 };
 
-/// A watched socket, or what has its `close` and `cancel`, and an `output_has_arrived`.
+/// A watched socket, or what has its `close` and `cancel`, an `output_has_arrived` and a
+/// `set_user_timeout`.
 template <typename Socket>
 class watched_socket final : public watched {
 public:
@@ -103,6 +106,9 @@ private:
         socket_.cancel(ignored);
     }
     bool is_heard() noexcept override { return output_has_arrived(socket_); }
+    void limit_silence(std::chrono::seconds user_timeout) noexcept override {
+        set_user_timeout(socket_, user_timeout);
+    }
 
     Socket& socket_;
 };
@@ -124,6 +130,9 @@ public:
     /// Sessions that wait for a request have that much time, from now on; 0: without end. Strangers
     /// have what they have.
     void set_idle_timeout(steady::duration span);
+
+    /// Calls `set_user_timeout` for the sockets of all sessions.
+    void set_user_timeouts(std::chrono::seconds span) noexcept;
 
     /// After `drain`: closes those that only wait for their peers to leave, and whose peers'
     /// machines have all that was said.
