@@ -5,6 +5,8 @@
 
 #include <array>
 #include <charconv>
+#include <string>
+#include <utility>
 
 namespace butterdb::bench {
 
@@ -12,8 +14,8 @@ namespace {
 
 constexpr std::string_view line_end = "\r\n";
 
-// Of arrays within arrays, which nobody sends so deep.
-constexpr unsigned depth_max = 32;
+// Elements that one reply of RESP may have, those of arrays within arrays included.
+constexpr std::uint64_t elements_max = reply_reader::lines_max;
 
 void append_number(flat_buffer& out, std::size_t number) {
     std::array<char, 20> digits{};
@@ -31,11 +33,11 @@ void append_bulk(flat_buffer& out, std::string_view word) {
 
 // A line without its end; nothing when it is not complete.
 std::optional<std::string_view> line_of(std::string_view input) {
-    const auto end = input.find('\n');
-    if (end == input.npos) {
+    const auto end = input.substr(0, reply_line_bytes_max).find('\n');
+    if (end == input.npos && input.size() < reply_line_bytes_max) {
         return std::nullopt;
     }
-    if (end == 0 || input[end - 1] != '\r') {
+    if (end == input.npos || end == 0 || input[end - 1] != '\r') {
         throw reply_error();
     }
     return input.substr(0, end - 1);
@@ -50,46 +52,42 @@ std::int64_t length_of(std::string_view digits) {
     return *length;
 }
 
-std::optional<reply> first_resp(std::string_view input, unsigned depth);
+// An element of RESP: a reply, or a part of one.
+struct element {
+    reply own;                  // without what follows
+    std::uint64_t follows = 0;  // elements that belong to it
+};
 
-std::optional<reply> first_bulk(std::string_view input, std::string_view line) {
+std::optional<element> bulk_element(std::string_view input, std::string_view line) {
     const auto length = length_of(line.substr(1));
     const auto begin = line.size() + line_end.size();
     if (length < 0) {
-        return reply{reply::kind::missing, {}, begin};
+        return element{{reply::kind::missing, {}, begin}};
     }
     const auto bytes = static_cast<std::size_t>(length);
-    if (input.size() < begin + bytes + line_end.size()) {
+    const auto end = begin + bytes + line_end.size();
+    if (input.size() < end) {
         return std::nullopt;
     }
-    return reply{reply::kind::value, input.substr(begin, bytes), begin + bytes + line_end.size()};
+    return element{{reply::kind::value, input.substr(begin, bytes), end}};
 }
 
-std::optional<reply> first_array(std::string_view input, std::string_view line, unsigned depth) {
-    auto due = length_of(line.substr(1));
-    if (line[0] == '%') {
-        due *= 2;
+element array_element(std::string_view line) {
+    const auto length = length_of(line.substr(1));
+    const auto bytes = line.size() + line_end.size();
+    if (length < 0) {
+        return {{reply::kind::missing, {}, bytes}};
     }
-    auto bytes = line.size() + line_end.size();
-    if (due < 0) {
-        return reply{reply::kind::missing, {}, bytes};
-    }
-    for (; due > 0; --due) {
-        const auto part = first_resp(input.substr(bytes), depth + 1);
-        if (!part) {
-            return std::nullopt;
-        }
-        bytes += part->bytes;
-    }
-    return reply{reply::kind::done, {}, bytes};
+    const auto elements = static_cast<std::uint64_t>(length);
+    return {{reply::kind::done, {}, bytes}, line[0] == '%' ? 2 * elements : elements};
 }
 
-std::optional<reply> first_resp(std::string_view input, unsigned depth) {
+std::optional<element> first_element(std::string_view input) {
     const auto line = line_of(input);
     if (!line) {
         return std::nullopt;
     }
-    if (line->empty() || depth > depth_max) {
+    if (line->empty()) {
         throw reply_error();
     }
     const auto bytes = line->size() + line_end.size();
@@ -99,18 +97,18 @@ std::optional<reply> first_resp(std::string_view input, unsigned depth) {
         case '#':
         case ',':
         case '(':
-            return reply{reply::kind::done, line->substr(1), bytes};
+            return element{{reply::kind::done, line->substr(1), bytes}};
         case '-':
-            return reply{reply::kind::failure, line->substr(1), bytes};
+            return element{{reply::kind::failure, line->substr(1), bytes}};
         case '_':
-            return reply{reply::kind::missing, {}, bytes};
+            return element{{reply::kind::missing, {}, bytes}};
         case '$':
         case '=':
-            return first_bulk(input, *line);
+            return bulk_element(input, *line);
         case '*':
         case '~':
         case '%':
-            return first_array(input, *line, depth);
+            return array_element(*line);
         default:
             throw reply_error();
     }
@@ -173,14 +171,42 @@ void append_about(dialect spoken, verb_names verb, std::string_view key, flat_bu
 
 }  // namespace
 
+reply_too_long::reply_too_long(std::size_t bytes_max)
+    : std::runtime_error(
+          "the server's reply is longer than the " + std::to_string(bytes_max) +
+          " bytes that this load allows") {}
+
 std::optional<reply> reply_splitter::first(std::string_view input) {
+    std::optional<reply> found;
     switch (spoken_) {
         case dialect::text:
-            return first_text(input);
+            found = first_text(input);
+            break;
         case dialect::resp:
-            return first_resp(input, 0);
+            found = first_resp(input);
+            break;
         case dialect::memcache:
-            return first_memcache(input);
+            found = first_memcache(input);
+            break;
+    }
+    if ((found ? found->bytes : input.size()) > reply_bytes_max_) {
+        throw reply_too_long(reply_bytes_max_);
+    }
+    return found;
+}
+
+std::optional<reply> reply_splitter::first_resp(std::string_view input) {
+    while (const auto next = first_element(input.substr(whole_bytes_))) {
+        whole_bytes_ += next->own.bytes;
+        elements_due_ += next->follows;
+        if (elements_due_ > elements_max) {
+            throw reply_error();
+        }
+        if (--elements_due_ == 0) {
+            const auto bytes = std::exchange(whole_bytes_, 0);
+            elements_due_ = 1;
+            return next->own.bytes == bytes ? next->own : reply{reply::kind::done, {}, bytes};
+        }
     }
     return std::nullopt;
 }

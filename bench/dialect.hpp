@@ -1,12 +1,14 @@
 #pragma once
 
 #include <butterdb/base/flat_buffer.hpp>
+#include <butterdb/base/limits.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 
 namespace butterdb::bench {
@@ -31,20 +33,40 @@ struct reply {
     std::size_t bytes;      ///< of the reply, its end included
 };
 
-/// Splits what a server sends into replies.
+/// A reply has more bytes than the load allows: the server may never end it.
+class reply_too_long : public std::runtime_error {
+public:
+    explicit reply_too_long(std::size_t bytes_max);
+};
+
+/// Bytes that one reply may have, unless a load expects more: the longest value that a butterdb
+/// stores by default, and room for what is around it.
+inline constexpr std::size_t reply_bytes_max_default = 65 * MiB;
+
+/// Bytes of a line of RESP or memcache, where only values are long.
+inline constexpr std::size_t reply_line_bytes_max = 64 * KiB;
+
+/// Splits what a server sends into replies, without reading any element of an array twice.
 class reply_splitter {
 public:
-    explicit reply_splitter(dialect spoken) noexcept : spoken_(spoken) {}
+    explicit reply_splitter(
+        dialect spoken, std::size_t reply_bytes_max = reply_bytes_max_default) noexcept
+        : spoken_(spoken), reply_bytes_max_(reply_bytes_max) {}
 
-    /// The first reply of `input`, once it is complete: the caller drops its bytes. `input` begins
-    /// where the last one ended, and what was there at the last call still is. Throws reply_error.
+    /// Returns the first reply of `input`, once it is complete: the caller drops its bytes. `input`
+    /// begins where the last reply ended, and still has what it had at the last call. Throws
+    /// reply_error, and reply_too_long.
     std::optional<reply> first(std::string_view input);
 
 private:
     std::optional<reply> first_text(std::string_view input);
+    std::optional<reply> first_resp(std::string_view input);
 
     dialect spoken_;
-    reply_reader lines_;  // of the text dialect
+    std::size_t reply_bytes_max_;
+    reply_reader lines_;              // of the text dialect
+    std::size_t whole_bytes_ = 0;     // of the elements of RESP that are complete
+    std::uint64_t elements_due_ = 1;  // behind them
 };
 
 /// Appends a command: its words in the text dialect or RESP.

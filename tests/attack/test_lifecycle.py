@@ -163,6 +163,17 @@ class OwnPrograms(unittest.TestCase):
                 done = self.limited("butterdb-bench", "--port", server.port, "--timeout", 5, "--clients", 2, "--ops", 50)
                 self.assertEqual(done.returncode, 1, (done.stdout[:300], done.stderr[:300]))
 
+    def test_x13_the_load_tool_gives_up_a_reply_without_end(self):
+        """In each dialect, and in an array that nests and never closes."""
+        value = b"x" * 1_000_000
+        for protocol, reply in (("text", value), ("resp", b"*2\r\n$1000000\r\n" + value + b"\r\n"),
+                                ("memcache", b"VALUE k 0 1000000000\r\n" + value)):
+            with self.subTest(protocol), HostileServer(reply, endless=True) as server:
+                done = self.limited("butterdb-bench", "--port", server.port, "--protocol", protocol, "--timeout", 0,
+                                    "--clients", 1, "--ops", 50)
+                self.assertEqual((done.returncode, done.stdout), (1, b""), done.stderr[:300])
+                self.assertIn(b"the server's reply is longer than the ", done.stderr)
+
     def test_i3_the_terminal_is_not_at_the_servers_mercy(self):
         with Target() as server:
             run("butterdb-client", "--port", server.port, "PUT", "a", "\x1b[2J\x07evil")
