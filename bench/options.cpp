@@ -1,18 +1,20 @@
 #include "options.hpp"
 
 #include "tools/connect/connect_options.hpp"
+#include "tools/connect/number_options.hpp"
 #include <butterdb/base/number.hpp>
 #include <butterdb/base/text.hpp>
 #include <butterdb/base/version.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 namespace butterdb::bench {
 
@@ -20,6 +22,9 @@ namespace {
 
 constexpr std::uint64_t compare_keys = 100'000;
 constexpr std::uint64_t keys_verified_max = 100'000'000;  // eight bytes each
+constexpr std::uint64_t operations_max = std::uint64_t{1} << 40;
+constexpr std::uint64_t cpu_max = CPU_SETSIZE - 1;    // of sched_setaffinity
+constexpr std::chrono::seconds objective_max{1'000};  // the histograms end behind it
 
 const std::map<std::string, format> formats{
     {"text", format::text}, {"json", format::json}, {"csv", format::csv}};
@@ -45,12 +50,15 @@ struct raw_options {
     std::string goal;
 };
 
+// Returns the parts between separators, empty ones too: one part at least.
 std::vector<std::string> split(const std::string& text, char separator) {
     std::vector<std::string> parts;
-    std::istringstream in(text);
-    for (std::string part; std::getline(in, part, separator);) {
-        parts.push_back(part);
+    std::size_t begin = 0;
+    for (auto end = text.find(separator); end != text.npos; end = text.find(separator, begin)) {
+        parts.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
     }
+    parts.push_back(text.substr(begin));
     return parts;
 }
 
@@ -131,17 +139,17 @@ request_kind read_command(const std::string& text) {
 }
 
 double read_share(const char* option, const std::string& text) {
-    const auto number = parse_float(text);
+    const auto number = parse_decimal(text);
     if (!number || *number <= 0 || *number >= 1) {
         refuse(option, "wants a number between 0 and 1, not '" + text + "'");
     }
-    return static_cast<double>(*number);
+    return *number;
 }
 
 // `uniform`, `zipf`, `zipf:0.99`, `latest`, `sequential`, `hot:0.1:0.9`.
 void read_choice(const std::string& text, key_choice& choice) {
     const auto parts = split(text, ':');
-    const auto name = parts.empty() ? std::string() : parts.front();
+    const auto& name = parts.front();
     using enum key_choice::shape;
     if ((name == "zipf" || name == "latest") && parts.size() <= 2) {
         choice.what = name == "zipf" ? zipf : latest;
@@ -171,21 +179,16 @@ value_sizes read_sizes(const std::string& text) {
     for (const auto& part : split(text, ',')) {
         value_sizes::range range;
         const auto weighted = split(part, ':');
-        const auto ends = weighted.empty() ? weighted : split(weighted.front(), '-');
-        const auto number = [](const std::vector<std::string>& from, std::size_t index) {
-            return index < from.size() ? parse_whole<std::size_t>(from[index]).value_or(0) : 0;
-        };
-        range.least = number(ends, 0);
-        range.most = ends.size() == 2 ? number(ends, 1) : range.least;
-        range.weight = weighted.size() == 2 ? number(weighted, 1) : 1;
+        const auto ends = split(weighted.front(), '-');
+        range.least = parse_whole<std::size_t>(ends.front()).value_or(0);
+        range.most = parse_whole<std::size_t>(ends.back()).value_or(0);
+        range.weight =
+            weighted.size() == 1 ? 1 : parse_whole<std::uint32_t>(weighted.back()).value_or(0);
         if (range.least < 1 || range.most > value_bytes_max || range.least > range.most ||
             range.weight == 0 || weighted.size() > 2 || ends.size() > 2) {
             refuse("--value-size", "wants bytes: 32, 16-1024, or a list with weights: 16:9,1000:1");
         }
         sizes.ranges.push_back(range);
-    }
-    if (sizes.ranges.empty()) {
-        refuse("--value-size", "is empty");
     }
     return sizes;
 }
@@ -197,9 +200,10 @@ objective read_goal(const std::string& text) {
     const auto sign = text.find('<');
     const auto left = text.substr(0, sign);
     const auto right = sign == text.npos ? std::string() : text.substr(sign + 1);
-    const auto percent = left == "max" ? 100 : parse_float(left.empty() ? left : left.substr(1));
+    const auto percent =
+        left == "max" ? std::optional(100.0) : parse_decimal(left.substr(left.empty() ? 0 : 1));
     const auto digits = right.find_first_not_of("0123456789.");
-    const auto number = parse_float(right.substr(0, digits));
+    const auto number = parse_decimal(right.substr(0, digits));
     const auto unit = digits == right.npos ? std::string() : right.substr(digits);
     const std::map<std::string, double> units{{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
     const bool is_percentile = left == "max" || left.starts_with('p');
@@ -207,9 +211,12 @@ objective read_goal(const std::string& text) {
         !units.contains(unit)) {
         refuse("--slo", "wants a percentile and a bound: p99<1ms, p99.9<500us, max<1s");
     }
-    goal.percent = static_cast<double>(*percent);
-    goal.bound = std::chrono::nanoseconds(
-        static_cast<std::int64_t>(static_cast<double>(*number) * units.at(unit)));
+    const std::chrono::duration<double, std::nano> bound(*number * units.at(unit));
+    if (bound > objective_max) {
+        refuse("--slo", "has a bound of 1000s at most");
+    }
+    goal.percent = *percent;
+    goal.bound = std::chrono::duration_cast<std::chrono::nanoseconds>(bound);
     return goal;
 }
 
@@ -264,7 +271,7 @@ void add_output(CLI::App& app, options& asked, raw_options& raw) {
         ->type_name("FILE.csv")
         ->check(CLI::ExistingFile);
     app.add_option("--tolerance", asked.tolerance, "Share that --baseline may be missed by")
-        ->check(CLI::Range(0.0, 1.0))
+        ->transform(decimal_number(0, 1))
         ->capture_default_str();
 }
 
@@ -272,34 +279,36 @@ void add_where(CLI::App& app, options& asked, raw_options& raw) {
     app.add_flag("--spawn", asked.spawn, "Start a butterdb for this run, and stop it at the end");
     app.add_option("--protocol", raw.dialect_name, "text, resp or memcache (default: text)")
         ->check(CLI::IsMember(dialects));
-    app.add_option("--server-cpu", asked.server_cpu, "Processor for servers that are started");
+    app.add_option("--server-cpu", asked.server_cpu, "Processor for servers that are started")
+        ->transform(whole_number(0, cpu_max));
     app.add_option("--client-cpus", asked.test.cpus, "Processors for this tool's threads: 0,1")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->transform(whole_number(0, cpu_max));
 }
 
 void add_load(CLI::App& app, options& asked, raw_options& raw) {
     auto& test = asked.test;
     app.add_option("--clients", asked.clients, "Connections; a list runs each: 1,8,64")
         ->delimiter(',')
-        ->check(CLI::Range(1, 100'000));
+        ->transform(whole_number(1, 100'000));
     app.add_option("--threads", test.threads, "Threads of this tool")
-        ->check(CLI::Range(1, 1'000))
+        ->transform(whole_number(1, 1'000))
         ->capture_default_str();
     auto* const operations =
         app.add_option("--ops", asked.operations, "Requests of each client (default: 10000)")
-            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
+            ->transform(whole_number(1, operations_max));
     auto* const duration =
         app.add_option(
                "--duration", raw.duration_seconds, "Seconds, instead of a number of requests")
-            ->check(CLI::Range(0.001, 86'400.0))
+            ->transform(decimal_number(0.001, 86'400))
             ->excludes(operations);
     app.add_option("--warm-up", raw.warm_up_seconds, "Seconds of the same load before")
-        ->check(CLI::Range(0.0, 3'600.0));
+        ->transform(decimal_number(0, 3'600));
     auto* const pipeline = app.add_option("--pipeline", test.pipeline, "Requests sent together")
-                               ->check(CLI::Range(1, 100'000))
+                               ->transform(whole_number(1, 100'000))
                                ->capture_default_str();
     app.add_option("--rate", test.rate, "Requests a second in all, sent when due: an open loop")
-        ->check(CLI::Range(0.1, 1e9))
+        ->transform(decimal_number(0.1, 1e9))
         ->needs(duration)
         ->excludes(pipeline);
     app.add_option("--arrivals", raw.spacing_name, "Of --rate: poisson or even")
@@ -307,7 +316,7 @@ void add_load(CLI::App& app, options& asked, raw_options& raw) {
         ->capture_default_str();
     app.add_flag("--poll", test.poll, "Never sleep: its own wake-ups are then in no latency");
     app.add_option("--rounds", asked.rounds, "Run every test so often (default: 1; compare: 5)")
-        ->check(CLI::Range(1, 1'000));
+        ->transform(whole_number(1, 1'000));
 }
 
 void add_workload(CLI::App& app, options& asked, raw_options& raw) {
@@ -323,12 +332,13 @@ void add_workload(CLI::App& app, options& asked, raw_options& raw) {
         ->take_all()
         ->allow_extra_args(false);
     app.add_option("--keys", work.keys, "Different keys; 0: as many as the letters give")
+        ->transform(whole_number(0, UINT64_MAX))
         ->capture_default_str();
     app.add_option(
            "--keys-by", raw.choice, "uniform, zipf[:SKEW], latest, sequential, hot[:SHARE:WEIGHT]")
         ->capture_default_str();
     app.add_option("--key-size", work.key_bytes, "Letters of a key")
-        ->check(CLI::Range(1, 32'768))
+        ->transform(whole_number(1, 32'768))
         ->capture_default_str();
     app.add_option("--value-size", raw.sizes, "Letters of a value: 32, 16-1024, 16:9,1000:1")
         ->capture_default_str();
@@ -338,6 +348,7 @@ void add_workload(CLI::App& app, options& asked, raw_options& raw) {
         work.verify,
         "Each client keeps to its own keys, and knows what they hold: finds lost writes");
     app.add_option("--seed", work.seed, "The same seed sends the same bytes")
+        ->transform(whole_number(0, UINT64_MAX))
         ->capture_default_str();
 }
 

@@ -31,19 +31,6 @@ double hit_percent(const measurement& m) {
     return m.gets == 0 ? 0 : 100 * static_cast<double>(m.hits) / static_cast<double>(m.gets);
 }
 
-// 40000 -> "40,000"
-std::string grouped(std::uint64_t number) {
-    const auto digits = std::to_string(number);
-    std::string shown;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i > 0 && (digits.size() - i) % 3 == 0) {
-            shown += ',';
-        }
-        shown += digits[i];
-    }
-    return shown;
-}
-
 std::uint64_t errors_of(const measurement& m, std::string_view kind) {
     std::uint64_t sum = 0;
     for (const auto& [name, count] : m.errors) {

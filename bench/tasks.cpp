@@ -2,6 +2,7 @@
 
 #include "process.hpp"
 #include "servers.hpp"
+#include "text.hpp"
 #include <butterdb/base/number.hpp>
 
 #include <unistd.h>
@@ -86,15 +87,11 @@ std::string short_number(std::uint64_t number) {
     return number % 1000 == 0 ? std::to_string(number / 1000) + "k" : std::to_string(number);
 }
 
-std::string decimal(double number) {
-    return format_float(static_cast<long double>(number));
-}
-
 std::string title_of(const std::string& name, const load& test) {
     const auto amount = test.duration == test.duration.zero()
                             ? short_number(test.operations) + " ops each"
-                            : decimal(test.duration.count()) + " s";
-    const auto rate = test.open_loop() ? ", " + decimal(test.rate) + " ops/s asked" : std::string();
+                            : shown(test.duration.count()) + " s";
+    const auto rate = test.open_loop() ? ", " + shown(test.rate) + " ops/s asked" : std::string();
     return name + " (" + std::to_string(test.clients) +
            (test.clients == 1 ? " client x " : " clients x ") + amount + rate + ")";
 }
@@ -142,6 +139,11 @@ private:
     target server_;
     std::optional<started_server> started_;
 };
+
+// Returns a rate of four digits, which `precision` does not tell from `rate`.
+double rounded(double rate) {
+    return parse_decimal(text("%.4g", rate)).value_or(rate);
+}
 
 class job {
 public:
@@ -223,11 +225,11 @@ private:
             searched.steps.push_back(step);
             (step.holds ? good : bad) = rate;
             if (bad == 0) {
-                rate = 2 * good;
+                rate = rounded(2 * good);
             } else if (good == 0) {
-                rate = bad / 2;
+                rate = rounded(bad / 2);
             } else {
-                rate = (good + bad) / 2;
+                rate = rounded((good + bad) / 2);
             }
         }
         searched.best_rate = good;
@@ -240,7 +242,7 @@ private:
         constexpr double beyond = 20;
         const auto& goal = asked_.goal;
         const auto span = lasting(asked_, 1).duration.count();
-        return goal.percent < 100 ? beyond / (1 - goal.percent / 100) / span : 1 / span;
+        return rounded(goal.percent < 100 ? beyond * 100 / (100 - goal.percent) / span : 1 / span);
     }
 
     // A bound that holds with this tool's own lateness in it holds all the more without.
@@ -259,7 +261,7 @@ private:
             step.why_not =
                 std::to_string(m.errors_in_all()) + " errors, such as " + m.errors.begin()->first;
         } else if (!each.said.kept_up) {
-            step.why_not = decimal(std::round(m.throughput())) + " ops/s were answered";
+            step.why_not = shown(std::round(m.throughput())) + " ops/s were answered";
         } else if (asked_.goal.percent < 100 && !m.latency.knows(asked_.goal.percent)) {
             step.why_not = "too few requests to tell; give it a longer --duration";
         } else if (step.latency > asked_.goal.bound) {

@@ -41,6 +41,14 @@ std::optional<long double> parse_float(std::string_view text) {
     return number;
 }
 
+std::optional<double> parse_decimal(std::string_view text) noexcept {
+    double number = 0;
+    const auto* const end = text.data() + text.size();
+    const auto [at, fault] = std::from_chars(text.data(), end, number);
+    const bool is_number = fault == std::errc{} && at == end && std::isfinite(number);
+    return is_number ? std::optional(number) : std::nullopt;
+}
+
 std::string format_float(long double number) {
     std::array<char, float_chars_max> digits{};
     const auto written = std::snprintf(digits.data(), digits.size(), "%.17Lf", number);

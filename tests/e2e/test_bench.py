@@ -47,6 +47,10 @@ class Suite(unittest.TestCase):
             counts = re.findall(r"(?m)^ +(\d+) clients -> [\d.]+ ops/s, [\d.]+ ms avg, .*CPU", text)
             self.assertEqual(counts, ["1", "2", "4", "8", "16", "32"])
 
+    def test_zeros_before_a_number_do_not_make_it_octal(self):
+        done = run("butterdb-bench", "--spawn", "--clients", "010", "--ops", "010")
+        self.assertIn(b"Run (10 clients x 10 ops each)", done.stdout)
+
     def test_it_starts_a_server_of_its_own(self):
         done = run("butterdb-bench", "--spawn", "--clients", 8, "--ops", 100)
         self.assertEqual(done.returncode, 0, done)
@@ -272,6 +276,18 @@ class Load(unittest.TestCase):
             self.assertEqual(other.returncode, 1)
             self.assertIn(b"has no test that is among these", other.stderr)
 
+    def test_a_title_has_the_numbers_of_the_command_line(self):
+        with tempfile.NamedTemporaryFile("r", suffix=".html") as page:
+            arguments = ["--spawn", "--clients", 1, "--duration", 0.4, "--rate", 1234.5]
+            title = "Run (1 client x 0.4 s, 1,234.5 ops/s asked)"
+            text = run("butterdb-bench", *arguments, "--report", page.name).stdout.decode()
+            self.assertIn(f"\n{title}\n", text)
+            self.assertIn(title, page.read())
+        table = run("butterdb-bench", *arguments, "--format", "csv").stdout.decode()
+        self.assertEqual(next(csv.DictReader(io.StringIO(table)))["test"], title)
+        for row in self.rows("search", "--slo", "p99<1s", "--spawn", "--clients", 1, "--duration", 0.3, "--rate", 1e5):
+            self.assertRegex(row["test"], r"^Search \(1 client x 0.3 s, [\d,]+ ops/s asked\)$")
+
     def test_a_test_without_a_reply_is_one(self):
         done = run("butterdb-bench", "--spawn", "--clients", 1, "--rate", 0.1, "--duration", 0.1, "--arrivals", "even")
         self.assertEqual(done.returncode, 0, done)
@@ -342,7 +358,8 @@ class Wrong(unittest.TestCase):
                           ["search", "--slo", "p101<1ms"], ["search"], ["compare"],
                           ["search", "--slo", "p99<1ms", "--ops", "5"], ["search", "--slo", "p99<1ms", "--clients", "1,2"],
                           ["compare", "butterdb", "--clients", "1,2"], ["compare", "butterdb", "--spawn"], ["--keys-by", "hot:0.5"],
-                          ["--keys-by", "uniform:1"], ["--verify", "--keys", "100", "--command", "DEL {keys}"], ["--baseline", "/nowhere"]):
+                          ["--keys-by", "uniform:1"], ["--verify", "--keys", "100", "--command", "DEL {keys}"], ["--baseline", "/nowhere"],
+                          ["--duration", "nan"], ["--tolerance", "nan"], ["--ops", "0x10"]):
             done = run("butterdb-bench", *arguments)
             self.assertEqual((done.returncode, done.stdout), (2, b""), arguments)
             self.assertEqual(len(done.stderr.splitlines()), 1, done)

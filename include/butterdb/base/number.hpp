@@ -26,6 +26,10 @@ std::optional<std::int64_t> parse_integer(std::string_view text) noexcept;
 /// infinity is one, NaN is not.
 std::optional<long double> parse_float(std::string_view text);
 
+/// Returns the number that `text` is from end to end, in decimal: digits, perhaps with a point and
+/// an exponent. Hexadecimal numbers, infinity and NaN are none.
+std::optional<double> parse_decimal(std::string_view text) noexcept;
+
 /// Decimal, with at most 17 digits behind the point and no zeros at the end: `0.1`, `3`, `5e21` as
 /// `5000000000000000000000`. Requires a finite number.
 std::string format_float(long double number);
