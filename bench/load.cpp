@@ -23,6 +23,10 @@ constexpr auto short_interval = std::chrono::milliseconds(250);
 constexpr auto long_interval = std::chrono::seconds(1);
 constexpr seconds short_test_max{60};
 
+// For the server to close a connection that this tool has ended: all that it still sends until then
+// is more than it was asked for.
+constexpr auto close_patience = std::chrono::seconds(1);
+
 // What a thread measured in one interval.
 struct interval_result {
     histogram latency;
@@ -115,6 +119,11 @@ struct shared_state {
     bool may_begin = false;
     std::exception_ptr failure;
 
+    // Of a test that has a duration.
+    steady::time_point end() const {
+        return start + std::chrono::duration_cast<steady::duration>(test.duration);
+    }
+
     void keep(const std::exception_ptr& why) {
         const std::scoped_lock lock(mutex);
         if (why && !failure) {
@@ -162,14 +171,30 @@ public:
         } catch (...) {
             all_.keep(std::current_exception());
         }
+        ended_ = steady::now();
         result_.latency.add(now_.latency);
         all_.history.end(number_);
-        const seconds elapsed = steady::now() - all_.start;
+        const seconds elapsed = ended_ - all_.start;
         result_.client_cpu = elapsed.count() > 0 ? (thread_cpu_time() - cpu_before_) / elapsed : 0;
+    }
+
+    // After `run`: ends the connections, and notes which servers send more than they were asked.
+    void end_connections() {
+        try {
+            for (auto& each : clients_) {
+                if (each->connection.is_open()) {
+                    spawn(end_connection(*each));
+                }
+            }
+            run_to_end();
+        } catch (...) {
+            all_.keep(std::current_exception());
+        }
     }
 
     measurement& result() noexcept { return result_; }
     steady::time_point last_reply() const noexcept { return last_reply_; }
+    steady::time_point ended() const noexcept { return ended_; }
 
 private:
     struct due_reply {
@@ -183,7 +208,8 @@ private:
                   owner.io_,
                   owner.timeouts_,
                   owner.all_.server.timeout,
-                  owner.all_.test.work.spoken),
+                  owner.all_.test.work.spoken,
+                  reply_bytes_max(owner.all_.test.work)),
               requests(owner.all_.plan, number),
               chance(owner.all_.test.work.seed, ~std::uint64_t{number}),
               pause(owner.io_) {}
@@ -248,6 +274,10 @@ private:
     // The closed loop.
     task<> drive(load_client& who) {
         while (wants_more(who)) {
+            if (!who.connection.input().empty()) {
+                note_surplus();
+                co_return;
+            }
             auto batch = std::uint64_t{all_.test.pipeline};
             const auto now = steady::now();
             const bool counts = now >= all_.start;
@@ -262,7 +292,9 @@ private:
             const due_reply sent{now, counts};
             const auto ec = co_await exchange(who, due, sent);
             if (ec) {
-                note_lost(who, ec);
+                if (!all_.stop) {
+                    note_lost(who, ec);
+                }
                 co_return;
             }
         }
@@ -275,11 +307,7 @@ private:
         if (all_.test.duration == all_.test.duration.zero()) {
             return who.measured < all_.test.operations;
         }
-        return steady::now() < end();
-    }
-
-    steady::time_point end() const {
-        return all_.start + std::chrono::duration_cast<steady::duration>(all_.test.duration);
+        return steady::now() < all_.end();
     }
 
     // Sends what is queued and takes the replies in; each latency counts from the common send. A
@@ -317,47 +345,60 @@ private:
     // A failure is seen by the receiving side, too.
     static task<> send(load_client& who) { co_await who.connection.send(); }
 
-    // The open loop: sends when it is time, whatever has become of the requests before.
+    // The open loop: sends when it is time, whatever has become of the requests before, and lasts
+    // until the end of the test, however early the last request is due.
     task<> pace(load_client& who) {
         spawn(collect(who));
         const auto warm_up = std::chrono::duration_cast<steady::duration>(all_.test.warm_up);
         auto next = all_.start - warm_up + first_distance(who);
         auto able_since = next;  // to send
         asio::error_code ec;
-        while (!ec && next < end() && !all_.stop.load(std::memory_order_relaxed)) {
-            auto now = steady::now();
-            if (now < next) {
-                who.pause.expires_at(next);
+        while (!ec && is_under_way(who, next)) {
+            const auto wake_at = std::min(next, all_.end());
+            if (steady::now() < wake_at) {
+                who.pause.expires_at(wake_at);
                 asio::error_code ignored;
                 co_await who.pause.async_wait(into(ignored));
             } else {
                 co_await others_turn(io_.get_executor());  // to send may take no wait
             }
-            now = steady::now();
-            if (who.due.empty()) {
+            const bool nothing_was_due = who.due.empty();
+            append_due(who, next, able_since);
+            if (nothing_was_due && !who.due.empty()) {
                 who.connection.expect_reply();
-            }
-            std::uint64_t added = 0;
-            for (; next <= now && next < end() && added <= behind_max; next += distance(who)) {
-                const bool counts = next >= all_.start;
-                const auto replies = who.requests.append_next(who.connection.requests());
-                who.due.insert(who.due.end(), replies, due_reply{next, counts});
-                added += replies;
-                if (counts) {
-                    result_.due += replies;
-                    result_.send_delay.add(now - std::max(next, able_since));
-                }
-            }
-            if (all_.behind.fetch_add(added, std::memory_order_relaxed) + added > behind_max) {
-                result_.gave_up = "the server was more than a million requests behind";
-                all_.stop = true;
             }
             ec = co_await who.connection.send();
             able_since = steady::now();
         }
         who.sent_all = true;
-        if (who.due.empty() || all_.stop) {
+        if (all_.stop) {
             who.connection.close();
+        } else if (who.due.empty()) {
+            who.connection.stop_receiving();
+        }
+    }
+
+    bool is_under_way(const load_client& who, steady::time_point next) const {
+        return who.connection.is_open() && !all_.stop.load(std::memory_order_relaxed) &&
+               std::min(next, steady::now()) < all_.end();
+    }
+
+    // Appends the requests that are due by now, from `next` on.
+    void append_due(load_client& who, steady::time_point& next, steady::time_point able_since) {
+        const auto now = steady::now();
+        std::uint64_t added = 0;
+        for (; next <= now && next < all_.end() && added <= behind_max; next += distance(who)) {
+            const bool counts = next >= all_.start;
+            const auto replies = who.requests.append_next(who.connection.requests());
+            who.due.insert(who.due.end(), replies, due_reply{next, counts});
+            added += replies;
+            if (counts) {
+                result_.due += replies;
+                result_.send_delay.add(now - std::max(next, able_since));
+            }
+        }
+        if (all_.behind.fetch_add(added, std::memory_order_relaxed) + added > behind_max) {
+            give_up("the server was more than a million requests behind");
         }
     }
 
@@ -366,27 +407,44 @@ private:
         while (!ec && !(who.sent_all && who.due.empty())) {
             ec = co_await who.connection.receive();
             const auto now = steady::now();
-            auto got = who.connection.first_reply();
             std::uint64_t taken = 0;
-            for (; got && !who.due.empty(); ++taken) {
+            while (!who.due.empty()) {
+                const auto got = who.connection.first_reply();
+                if (!got) {
+                    break;
+                }
                 count(who, *got, who.due.front(), now);
                 who.due.pop_front();
                 who.connection.drop(*got);
-                got = who.connection.first_reply();
+                ++taken;
             }
             all_.behind.fetch_sub(taken, std::memory_order_relaxed);
-            if (who.due.empty()) {
-                who.connection.rest();
-            } else {
+            if (!who.due.empty()) {
                 who.connection.expect_reply();
+                continue;
+            }
+            who.connection.rest();
+            if (!who.connection.input().empty()) {
+                note_surplus();
+                break;
             }
         }
-        const bool done = who.sent_all && who.due.empty();
-        if (ec && !done && !all_.stop) {
+        if (who.sent_all && who.due.empty()) {
+            co_return;
+        }
+        if (ec && !all_.stop) {
             note_lost(who, ec);
         }
         all_.behind.fetch_sub(who.due.size(), std::memory_order_relaxed);
         who.connection.close();
+        who.pause.cancel();
+    }
+
+    task<> end_connection(load_client& who) {
+        co_await who.connection.finish(close_patience);
+        if (!who.connection.input().empty()) {
+            note_surplus();
+        }
     }
 
     // Even arrivals of several clients do not coincide.
@@ -447,6 +505,19 @@ private:
         ++now_.errors;
     }
 
+    // Which reply belongs to which request is not known any more.
+    void note_surplus() {
+        note_error(error_kinds::surplus);
+        give_up("the server sent a reply that no request asked for");
+    }
+
+    void give_up(const char* why) {
+        if (result_.gave_up.empty()) {
+            result_.gave_up = why;
+        }
+        all_.stop = true;
+    }
+
     void note_lost(load_client& who, const asio::error_code& ec) {
         const bool late = ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor;
         note_error(late ? error_kinds::timeout : error_kinds::connection);
@@ -497,6 +568,7 @@ private:
     interval_result now_;
     seconds cpu_before_{0};
     steady::time_point last_reply_{};
+    steady::time_point ended_{};  // all that was to be sent and awaited
 };
 
 std::optional<process_usage> usage(const target& server) {
@@ -540,6 +612,26 @@ std::optional<process_usage> begin(shared_state& all, std::size_t threads) {
     return usage(all.server);
 }
 
+// What all threads measured: until the test's duration was over, or without one until the last
+// reply.
+measurement sum_of(shared_state& all, const std::vector<std::unique_ptr<worker>>& workers) {
+    measurement sum;
+    auto end = all.start;
+    for (const auto& each : workers) {
+        add(sum, each->result());
+        end = std::max({end, each->last_reply(), std::min(each->ended(), all.end())});
+    }
+    if (sum.has_surplus()) {
+        measurement nothing;
+        nothing.errors = std::move(sum.errors);
+        nothing.gave_up = std::move(sum.gave_up);
+        return nothing;
+    }
+    sum.elapsed = end - all.start;
+    sum.timeline = std::move(all.history).moments();
+    return sum;
+}
+
 }  // namespace
 
 double measurement::throughput() const noexcept {
@@ -577,17 +669,15 @@ measurement run_load(const target& server, const load& test, const progress& tel
     const auto before = begin(all, threads.size());
     threads.clear();
     const auto after = usage(server);
+    for (auto& each : workers) {
+        if (!all.stop) {
+            each->end_connections();
+        }
+    }
     if (all.failure) {
         std::rethrow_exception(all.failure);
     }
-    measurement sum;
-    auto last_reply = all.start;
-    for (auto& each : workers) {
-        add(sum, each->result());
-        last_reply = std::max(last_reply, each->last_reply());
-    }
-    sum.elapsed = last_reply - all.start;
-    sum.timeline = std::move(all.history).moments();
+    auto sum = sum_of(all, workers);
     if (before && after) {
         sum.server = *after - *before;
     }
@@ -610,7 +700,7 @@ void preload(const target& server, const load& test) {
     const auto measured = run_load(server, filling, nullptr);
     if (measured.failed()) {
         const auto why =
-            measured.errors.empty() ? measured.gave_up : measured.errors.begin()->first;
+            measured.gave_up.empty() ? measured.errors.begin()->first : measured.gave_up;
         throw std::runtime_error("the keys could not be put before the test: " + why);
     }
 }

@@ -58,6 +58,7 @@ struct moment {
 namespace error_kinds {
 inline constexpr const char* wrong_value = "wrong";
 inline constexpr const char* lost_write = "lost";
+inline constexpr const char* surplus = "surplus";  ///< a reply that no request asked for
 inline constexpr const char* connection = "connection";
 inline constexpr const char* timeout = "timeout";
 }  // namespace error_kinds
@@ -71,7 +72,7 @@ struct measurement {
     std::map<std::string, std::uint64_t> errors;  ///< how often, by kind: `error_kinds`
     std::string connection_failure;               ///< why the first lost connection ended
     std::string gave_up;                          ///< why the test ended early; empty: it did not
-    seconds elapsed{0};
+    seconds elapsed{0};    ///< the duration, or until the last reply where that is later
     histogram latency;     ///< from the send, or in an open loop the time it was due, to the reply
     histogram send_delay;  ///< open loop: how much later than due a request was sent
     std::vector<moment> timeline;
@@ -83,11 +84,13 @@ struct measurement {
     std::uint64_t errors_in_all() const noexcept;
     /// Server's CPU in seconds per reply; nothing when it is not known.
     std::optional<double> cpu_per_operation() const noexcept;
-    /// A reply that cannot be right, or a lost write.
+    /// A reply that cannot be right, a lost write, or a reply too many.
     bool has_wrong() const noexcept {
         return errors.contains(error_kinds::wrong_value) ||
-               errors.contains(error_kinds::lost_write);
+               errors.contains(error_kinds::lost_write) || has_surplus();
     }
+    /// Then no reply is known to belong to a request: there are no other figures.
+    bool has_surplus() const noexcept { return errors.contains(error_kinds::surplus); }
     bool failed() const noexcept { return errors_in_all() > 0 || !gave_up.empty(); }
 };
 
@@ -102,7 +105,7 @@ struct target {
 using progress = std::function<void(const moment&)>;
 
 /// Runs one test: connects all clients, then drives them, one or two coroutines each. Throws when a
-/// client cannot connect, or the server sends what is no reply.
+/// client cannot connect, or the server sends what is no reply, or one that is too long.
 measurement run_load(const target& server, const load& test, const progress& tell);
 
 /// Puts every key once.

@@ -323,6 +323,7 @@ std::vector<field> fields_of(const result& each) {
         {"server_resident_bytes", m.server ? std::to_string(m.server->resident_bytes) : "null"},
         {"client_cpu_percent", number(100 * m.client_cpu)},
         {"bottleneck", bench::name_of(each.said.limit), true},
+        {"surplus_replies", count(error_kinds::surplus)},
     };
 }
 

@@ -36,6 +36,9 @@ bool keeps_up(const load& test, const measurement& m) {
 // A closed loop's latencies are what they are, at full load: the queue is part of them. In an open
 // loop a request that the tool sends late looks like a slow server.
 std::string refuse_latency(const load& test, const measurement& m) {
+    if (m.has_surplus()) {
+        return m.gave_up;
+    }
     if (!test.open_loop()) {
         return {};
     }

@@ -16,7 +16,6 @@ constexpr std::size_t numbering_letters = 13;
 
 constexpr std::size_t version_letters_max = 8;
 constexpr unsigned version_letter_bits = 4;
-constexpr std::uint64_t scan_keys_max = 100;
 
 // Writes letters from `a` to `p`, which follow from `state`.
 void write_letters(char* at, std::size_t count, std::uint64_t state) noexcept {
@@ -98,6 +97,12 @@ bool set_named_mix(std::string_view name, workload& work) {
         default:
             return false;
     }
+}
+
+std::size_t reply_bytes_max(const workload& work) noexcept {
+    constexpr std::size_t header_bytes_max = 32;
+    const auto values_bytes = (work.sizes.most() + header_bytes_max) * keys_fetched_max;
+    return std::max(reply_bytes_max_default, values_bytes);
 }
 
 std::string objection(const workload& work) {
@@ -285,10 +290,10 @@ void request_stream::append_template(
     const request_kind& kind, std::uint64_t number, flat_buffer& out) {
     words_.clear();
     filled_.clear();
-    filled_.reserve(kind.words.size() + scan_keys_max);  // the views into it stay
+    filled_.reserve(kind.words.size() + keys_fetched_max);  // the views into it stay
     for (const auto& word : kind.words) {
         if (word == "{keys}") {
-            const auto count = 1 + random_.below(scan_keys_max);
+            const auto count = 1 + random_.below(keys_fetched_max);
             for (std::uint64_t i = 0; i < count; ++i) {
                 write_key((number + i) % plan_->keys());
                 words_.push_back(filled_.emplace_back(key_));

@@ -76,6 +76,9 @@ struct workload {
     bool judge = true;  ///< else replies are only counted, for a server that answers a constant
 };
 
+/// Keys that one request may fetch: those of `{keys}`.
+inline constexpr std::uint64_t keys_fetched_max = 100;
+
 /// Different keys that `key_bytes` letters give, at most 26^13.
 std::uint64_t keys_possible(std::size_t key_bytes) noexcept;
 
@@ -83,6 +86,10 @@ std::uint64_t keys_possible(std::size_t key_bytes) noexcept;
 /// of keys. YCSB E's scan is an MGET of a key and up to 99 behind it, since a hash table has no
 /// order. False when there is no such name.
 bool set_named_mix(std::string_view name, workload& work);
+
+/// Returns the bytes that one reply may have: those of as many of the load's values as one request
+/// may fetch, and `reply_bytes_max_default` at least.
+std::size_t reply_bytes_max(const workload& work) noexcept;
 
 /// Why a load cannot be, as far as the dialect is concerned; empty: it can.
 std::string objection(const workload& work);

@@ -150,6 +150,21 @@ std::string client_stream::describe(const asio::error_code& ec) {
     return closed ? "the server closed the connection" : ec.message();
 }
 
+void client_stream::stop_receiving() {
+    asio::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+task<> client_stream::finish(steady::duration patience) {
+    asio::error_code ec;
+    socket_.shutdown(stream_socket::shutdown_send, ec);
+    watch_.expect(awaits::leave, patience);
+    while (!ec && input_.empty()) {
+        ec = co_await receive();
+    }
+    close();
+}
+
 void client_stream::close() {
     asio::error_code ignored;
     socket_.close(ignored);

@@ -53,6 +53,14 @@ TEST_CASE("latencies that are the tool's own lateness are refused") {
     CHECK(judge(closed, m).latency_refused.empty());
 }
 
+TEST_CASE("latencies are refused when replies cannot be told from surplus ones") {
+    measurement m;
+    m.errors[error_kinds::surplus] = 1;
+    m.gave_up = "why";
+    CHECK(judge(load(), m).latency_refused == "why");
+    CHECK(m.has_wrong());
+}
+
 TEST_CASE("a server that does not keep up is told") {
     load open;
     open.rate = 2'000;

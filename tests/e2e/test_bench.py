@@ -288,6 +288,12 @@ class Load(unittest.TestCase):
         for row in self.rows("search", "--slo", "p99<1s", "--spawn", "--clients", 1, "--duration", 0.3, "--rate", 1e5):
             self.assertRegex(row["test"], r"^Search \(1 client x 0.3 s, [\d,]+ ops/s asked\)$")
 
+    def test_an_open_loop_lasts_for_its_duration(self):
+        """However few requests there are, and however early the last one is answered."""
+        row = self.rows("--spawn", "--clients", 2, "--rate", 4, "--duration", 1, "--arrivals", "even")[0]
+        self.assertGreaterEqual(row["seconds"], 1)
+        self.assertAlmostEqual(row["operations_per_second"], row["operations"] / row["seconds"], delta=0.001)
+
     def test_a_test_without_a_reply_is_one(self):
         done = run("butterdb-bench", "--spawn", "--clients", 1, "--rate", 0.1, "--duration", 0.1, "--arrivals", "even")
         self.assertEqual(done.returncode, 0, done)
@@ -364,7 +370,7 @@ class Wrong(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (2, b""), arguments)
             self.assertEqual(len(done.stderr.splitlines()), 1, done)
 
-    def against(self, replies):
+    def against(self, replies, *arguments):
         """A server whose every reply is one of `replies`, in turn; "" closes the connection."""
         listener = socket.create_server(("127.0.0.1", 0))
 
@@ -382,8 +388,8 @@ class Wrong(unittest.TestCase):
 
         thread = threading.Thread(target=serve)
         thread.start()
-        done = run("butterdb-bench", "--port", listener.getsockname()[1], "--clients", 1, "--ops",
-                   50, "--timeout", 5)
+        done = run("butterdb-bench", "--port", listener.getsockname()[1], "--clients", 1, "--timeout", 5,
+                   *(arguments or ["--ops", 50]))
         thread.join()
         listener.close()
         return done
@@ -395,6 +401,58 @@ class Wrong(unittest.TestCase):
         done = self.against([b"OK\n"])
         self.assertEqual(done.returncode, 1)
         self.assertNotRegex(done.stdout, rb"Wrong Replies: 0\n")
+
+    def replies_too_many(self, reply_to, *arguments, at_the_end=b""):
+        """Runs a load against a server that answers each request by `reply_to` of its number."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def serve():
+            for _ in range(2):  # one asks for INFO, one brings the load
+                peer, _ = listener.accept()
+                requests = peer.makefile("rb")
+                number = 0
+                try:
+                    while request := requests.readline():
+                        peer.sendall(b"OK\n" if request == b"INFO\n" else reply_to(number))
+                        number += request != b"INFO\n"
+                    if number > 0:
+                        peer.sendall(at_the_end)
+                except OSError:
+                    pass
+                requests.close()
+                peer.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = run("butterdb-bench", "--port", listener.getsockname()[1], "--clients", 1, "--mix", "100:0:0", "--format", "json",
+                   *arguments)
+        thread.join()
+        listener.close()
+        row = json.loads(done.stdout)[0]
+        self.assertEqual(done.returncode, 1 if row["surplus_replies"] else 0, done)
+        return row
+
+    def test_replies_that_no_request_asked_for_are_an_error(self):
+        twice_now_and_then = lambda number: b"OK\nOK\n" if number % 7 == 6 else b"OK\n"
+        for arguments in (["--ops", 50], ["--ops", 50, "--pipeline", 4], ["--rate", 500, "--duration", 0.5],
+                          ["search", "--slo", "p99<1s", "--rate", 500, "--duration", 0.1]):
+            with self.subTest(arguments):
+                row = self.replies_too_many(twice_now_and_then, *arguments)
+                self.assertEqual((row["surplus_replies"], row["operations"], row["operations_per_second"]), (1, 0, 0))
+                self.assertEqual((row["latency_us_p50"], row["latency_us_max"]), (None, None))
+                self.assertEqual(row["latency_refused"], "the server sent a reply that no request asked for")
+
+    def test_a_surplus_reply_behind_the_last_one_is_an_error(self):
+        for arguments in (["--ops", 50], ["--ops", 48, "--pipeline", 4], ["--rate", 500, "--duration", 0.1]):
+            with self.subTest(arguments):
+                once = lambda number: b"OK\n"
+                self.assertEqual(self.replies_too_many(once, *arguments)["surplus_replies"], 0)
+                self.assertEqual(self.replies_too_many(once, *arguments, at_the_end=b"OK\n")["surplus_replies"], 1)
+
+    def test_an_open_loop_ends_with_its_last_connection(self):
+        done = self.against([b"OK\n", b"OK\n", b""], "--rate", 1000, "--duration", 10 * TIMEOUT)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"Errors:        1 connection\n", done.stdout)
 
     def test_a_lost_connection_is_told(self):
         done = self.against([b"OK\n", b"OK\n", b""])

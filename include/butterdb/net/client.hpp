@@ -84,6 +84,14 @@ public:
     /// Nothing is due: silence is no time-out.
     void rest() { watch_.expect_nothing(); }
 
+    /// Ends a `receive` that is under way with operation_aborted, unless bytes have come for it.
+    void stop_receiving();
+
+    /// Ends the sending side and waits until the server has closed its own, but not for bytes
+    /// beyond those of `input()`, and `patience` at most; then closes the connection.
+    task<> finish(steady::duration patience);
+
+    bool is_open() const { return socket_.is_open(); }
     void close();
 
     /// What an error of `connect`, `send` or `receive` means, for people.
