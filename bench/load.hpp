@@ -37,6 +37,7 @@ struct load {
     /// an open loop. 0: a closed loop, where each client waits for its replies.
     double rate = 0;
     arrivals spaced = arrivals::poisson;
+    bool preload = false;   ///< every key is put before the test
     bool poll = false;      ///< the load tool never sleeps
     std::vector<int> cpus;  ///< that its threads run on, in turn; empty: any
     workload work;

@@ -1,3 +1,4 @@
+#include "baseline.hpp"
 #include "html_report.hpp"
 #include "options.hpp"
 #include "report.hpp"
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -29,11 +31,8 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 // Prints what is worse than the baseline; true when something is.
-bool report_regressions(const options& asked, const findings& found) {
-    if (asked.baseline_file.empty()) {
-        return false;
-    }
-    const auto worse = compare_with_baseline(found.results, asked.baseline_file, asked.tolerance);
+bool report_regressions(const options& asked, const baseline& earlier, const findings& found) {
+    const auto worse = earlier.compare(found.results, asked.tolerance);
     for (const auto& each : worse) {
         std::fprintf(stderr, "butterdb-bench: worse than the baseline: %s\n", each.c_str());
     }
@@ -41,6 +40,11 @@ bool report_regressions(const options& asked, const findings& found) {
 }
 
 int run(const options& asked, std::string command_line) {
+    std::optional<baseline> earlier;
+    if (!asked.baseline_file.empty()) {
+        earlier.emplace(asked.baseline_file);
+        earlier->require_load(asked.test);
+    }
     report out(asked.output, asked.what == mode::scale);
     auto found = carry_out(asked, out);
     out.end();
@@ -55,7 +59,7 @@ int run(const options& asked, std::string command_line) {
     const bool failed = std::ranges::any_of(found.results, [&](const auto& each) {
         return asked.what == mode::search ? each.measured.has_wrong() : each.measured.failed();
     });
-    const bool worse = report_regressions(asked, found);
+    const bool worse = earlier && report_regressions(asked, *earlier, found);
     return failed || worse ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -342,7 +342,7 @@ void add_workload(CLI::App& app, options& asked, raw_options& raw) {
         ->capture_default_str();
     app.add_option("--value-size", raw.sizes, "Letters of a value: 32, 16-1024, 16:9,1000:1")
         ->capture_default_str();
-    app.add_flag("--preload", asked.preload, "Put every key before the test (needs --keys)");
+    app.add_flag("--preload", asked.test.preload, "Put every key before the test (needs --keys)");
     app.add_flag(
         "--verify",
         work.verify,
@@ -390,6 +390,9 @@ void check_task(const options& asked) {
         refuse(
             "search", "sends at a rate, for a --duration: without --pipeline, --rounds and --ops");
     }
+    if (is_search && !asked.baseline_file.empty()) {
+        refuse("--baseline", "is not for search, whose rates are others in each run");
+    }
     if (is_compare && asked.spawn) {
         refuse("--spawn", "is not for compare, which is told its servers");
     }
@@ -415,7 +418,7 @@ void finish_workload(options& asked, const raw_options& raw) {
     if (work.verify && writes_many_keys(work)) {
         refuse("--verify", "knows what one key holds: {keys} in MGET alone");
     }
-    if (asked.preload && work.keys == 0) {
+    if (asked.test.preload && work.keys == 0) {
         refuse("--preload", "needs to know how many: --keys");
     }
 }
@@ -436,8 +439,11 @@ void finish(options& asked, const raw_options& raw) {
     if (asked.what == mode::search) {
         asked.goal = read_goal(raw.goal);
     }
-    if (asked.what == mode::compare && test.work.keys == 0) {
-        test.work.keys = std::min(compare_keys, keys_possible(test.work.key_bytes));
+    if (asked.what == mode::compare) {
+        test.preload = true;
+        if (test.work.keys == 0) {
+            test.work.keys = std::min(compare_keys, keys_possible(test.work.key_bytes));
+        }
     }
     check_task(asked);
     if (asked.clients.empty()) {
@@ -465,7 +471,7 @@ options read_options(int argc, const char* const* argv, std::string& help) {
     app.footer(
         "The keys that it puts stay in the server; FLUSHALL deletes them, and all others.\n"
         "Exit status: 0 done, 1 a reply was wrong, the server was not there, or a figure is worse\n"
-        "than --baseline; 2 wrong usage.");
+        "than --baseline or cannot be compared with it; 2 wrong usage.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -40,7 +40,6 @@ struct options {
     load test;                         ///< but for its clients
     std::vector<std::size_t> clients;  ///< one at least
     std::uint64_t operations = 0;      ///< 0: as many as the mode has by default
-    bool preload = false;
     bool dialect_given = false;
     objective goal;                    ///< of search
     std::vector<std::string> servers;  ///< of compare

@@ -1,17 +1,16 @@
 #include "report.hpp"
 
 #include "text.hpp"
-#include <butterdb/base/number.hpp>
+#include <butterdb/base/text.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cinttypes>
+#include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <map>
 #include <optional>
-#include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace butterdb::bench {
 
@@ -190,73 +189,48 @@ void print_csv(const std::vector<field>& fields, bool first) {
     print_row(csv_cell);
 }
 
-// A line of CSV in cells.
-std::vector<std::string> cells_of(const std::string& line) {
-    std::vector<std::string> cells(1);
-    bool quoted = false;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-            cells.back() += line[i++];
-        } else if (line[i] == '"') {
-            quoted = !quoted;
-        } else if (line[i] == ',' && !quoted) {
-            cells.emplace_back();
-        } else if (line[i] != '\r') {
-            cells.back() += line[i];
-        }
-    }
-    return cells;
-}
-
-using row = std::map<std::string, std::string>;
-
-std::vector<row> read_csv(const std::string& path) {
-    std::ifstream in(path);
-    std::string line;
-    std::vector<row> rows;
-    std::getline(in, line);
-    const auto names = cells_of(line);
-    while (std::getline(in, line)) {
-        const auto cells = cells_of(line);
-        row each;
-        for (std::size_t i = 0; i < std::min(names.size(), cells.size()); ++i) {
-            each[names[i]] = cells[i];
-        }
-        rows.push_back(each);
-    }
-    return rows;
-}
-
-row row_of(const result& each) {
-    row made;
-    for (const auto& part : fields_of(each)) {
-        made[part.name] = part.value == "null" ? std::string() : part.value;
-    }
-    return made;
-}
-
-std::string identity(const row& each) {
+std::string mix_text(const workload& work) {
     std::string text;
-    for (const auto* const name : {"server", "test", "protocol", "clients", "pipeline", "rate"}) {
-        const auto found = each.find(name);
-        text += (found == each.end() ? std::string() : found->second) + '|';
+    for (const auto& kind : work.kinds) {
+        text.append(text.empty() ? "" : "; ").append(std::to_string(kind.weight)).append(":");
+        text.append(printable(kind.text(), SIZE_MAX));
     }
     return text;
 }
 
-// The median of a field over the rounds of one test; nothing when it is never known.
-std::optional<double> median_of(
-    const std::vector<row>& rows, const std::string& which, const char* name) {
-    std::vector<double> values;
-    for (const auto& each : rows) {
-        const auto found = each.find(name);
-        if (identity(each) == which && found != each.end()) {
-            if (const auto value = parse_float(found->second)) {
-                values.push_back(static_cast<double>(*value));
-            }
+std::string choice_text(const key_choice& choice) {
+    switch (choice.what) {
+        case key_choice::shape::uniform:
+            return "uniform";
+        case key_choice::shape::zipf:
+            return "zipf:" + shown(choice.skew);
+        case key_choice::shape::latest:
+            return "latest:" + shown(choice.skew);
+        case key_choice::shape::sequential:
+            return "sequential";
+        case key_choice::shape::hot:
+            return "hot:" + shown(choice.hot_share) + ":" + shown(choice.hot_weight);
+    }
+    return "";
+}
+
+// As --value-size has it.
+std::string sizes_text(const value_sizes& sizes) {
+    std::string text;
+    for (const auto& range : sizes.ranges) {
+        text.append(text.empty() ? "" : ",").append(std::to_string(range.least));
+        if (range.most != range.least) {
+            text.append("-").append(std::to_string(range.most));
+        }
+        if (range.weight != 1) {
+            text.append(":").append(std::to_string(range.weight));
         }
     }
-    return values.empty() ? std::nullopt : std::optional(median(std::move(values)));
+    return text;
+}
+
+const char* arrivals_text(arrivals spaced) {
+    return spaced == arrivals::even ? "even" : "poisson";
 }
 
 std::string ratio_text(const ratio& each) {
@@ -272,6 +246,21 @@ std::string ratio_text(const ratio& each) {
 
 }  // namespace
 
+std::vector<field> load_fields_of(const load& test) {
+    const auto& work = test.work;
+    return {
+        {"mix", mix_text(work), true},
+        {"keys", std::to_string(work.keys)},
+        {"keys_by", choice_text(work.choice), true},
+        {"key_size", std::to_string(work.key_bytes)},
+        {"value_size", sizes_text(work.sizes), true},
+        {"preload", test.preload ? "true" : "false"},
+        {"verify", work.verify ? "true" : "false"},
+        {"arrivals", !test.open_loop() ? "null" : arrivals_text(test.spaced), true},
+        {"poll", test.poll ? "true" : "false"},
+    };
+}
+
 // The addresses and programs that a user names may hold what JSON escapes; control bytes they may
 // not, on a command line that a person types.
 std::vector<field> fields_of(const result& each) {
@@ -285,7 +274,7 @@ std::vector<field> fields_of(const result& each) {
         return m.server && m.operations > 0 ? number(figure(*m.server)) : "null";
     };
     const auto count = [&](std::string_view kind) { return std::to_string(errors_of(m, kind)); };
-    return {
+    std::vector<field> fields{
         {"server", each.server, true},
         {"test", each.title, true},
         {"round", std::to_string(each.round)},
@@ -325,6 +314,10 @@ std::vector<field> fields_of(const result& each) {
         {"bottleneck", bench::name_of(each.said.limit), true},
         {"surplus_replies", count(error_kinds::surplus)},
     };
+    for (auto& part : load_fields_of(each.test)) {
+        fields.push_back(std::move(part));
+    }
+    return fields;
 }
 
 void report::add(const result& each) {
@@ -431,52 +424,6 @@ void report::end() {
         std::printf("\n]\n");
     }
     std::fflush(stdout);
-}
-
-regressions compare_with_baseline(
-    const std::vector<result>& results, const std::string& csv_file, double tolerance) {
-    const auto before = read_csv(csv_file);
-    std::vector<row> now(results.size());
-    std::ranges::transform(results, now.begin(), row_of);
-    regressions worse;
-    bool found_any = false;
-    std::vector<std::string> seen;
-    for (const auto& each : results) {
-        const auto which = identity(row_of(each));
-        if (std::ranges::find(seen, which) != seen.end()) {
-            continue;
-        }
-        seen.push_back(which);
-        const auto check = [&](const char* name, bool more_is_better) {
-            const auto old_value = median_of(before, which, name);
-            const auto new_value = median_of(now, which, name);
-            if (!old_value || !new_value || *old_value <= 0) {
-                return;
-            }
-            found_any = true;
-            const double change = *new_value / *old_value;
-            if (more_is_better ? change < 1 - tolerance : change > 1 + tolerance) {
-                worse.push_back(text(
-                    "%s, %s: %s is %.6g, was %.6g (%+.1f %%)",
-                    each.server.c_str(),
-                    each.title.c_str(),
-                    name,
-                    *new_value,
-                    *old_value,
-                    100 * (change - 1)));
-            }
-        };
-        if (each.test.open_loop()) {
-            check("latency_us_p99", false);
-        } else {
-            check("operations_per_second", true);
-        }
-        check("server_cpu_us_per_operation", false);
-    }
-    if (!found_any) {
-        throw std::runtime_error(csv_file + " has no test that is among these");
-    }
-    return worse;
 }
 
 }  // namespace butterdb::bench

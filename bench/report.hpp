@@ -3,7 +3,6 @@
 #include "options.hpp"
 #include "result.hpp"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,14 +43,7 @@ struct field {
 
 std::vector<field> fields_of(const result& each);
 
-/// One figure that is worse than `--baseline`'s, for people.
-using regressions = std::vector<std::string>;
-
-/// Compares results with the CSV of an earlier run: medians over rounds, of tests that are the same
-/// in server, clients, pipeline, rate and title. Worse by more than `tolerance` is a regression:
-/// requests a second (closed loop), CPU per request, and p99 (open loop). Throws
-/// std::runtime_error when the file cannot be read or has no such test.
-regressions compare_with_baseline(
-    const std::vector<result>& results, const std::string& csv_file, double tolerance);
+/// Those of `fields_of` that say what the load is, besides its rate, clients and pipeline.
+std::vector<field> load_fields_of(const load& test);
 
 }  // namespace butterdb::bench

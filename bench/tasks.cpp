@@ -3,6 +3,7 @@
 #include "process.hpp"
 #include "servers.hpp"
 #include "text.hpp"
+#include "trial.hpp"
 #include <butterdb/base/number.hpp>
 
 #include <unistd.h>
@@ -155,9 +156,10 @@ public:
             return std::move(found_);
         }
         const server_in_use server(asked_);
-        if (asked_.preload) {
+        if (asked_.test.preload) {
             preload(server.get(), asked_.test);
         }
+        try_commands(server.get(), asked_.test);
         switch (asked_.what) {
             case mode::suite:
                 run_suite(server);
@@ -339,6 +341,7 @@ private:
         }
         if (work.judge) {
             fill(made);
+            try_commands(made.server, made.test);
         }
         return made;
     }

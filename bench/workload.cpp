@@ -52,6 +52,29 @@ request_kind kind_of(request_kind::effect what, std::uint64_t weight) {
 
 }  // namespace
 
+std::string request_kind::text() const {
+    std::string text;
+    for (const auto& word : words) {
+        text.append(text.empty() ? "" : " ").append(word);
+    }
+    if (!text.empty()) {
+        return text;
+    }
+    switch (what) {
+        case effect::put:
+            return new_key ? "PUT of a new key" : "PUT";
+        case effect::get:
+            return "GET";
+        case effect::del:
+            return "DEL";
+        case effect::modify:
+            return "GET and PUT";
+        case effect::other:
+            break;
+    }
+    return "";
+}
+
 std::size_t value_sizes::most() const noexcept {
     return std::ranges::max(ranges, {}, &range::most).most;
 }

@@ -27,6 +27,9 @@ struct request_kind {
     bool new_key = false;  ///< of put: the next key behind all others (YCSB D's insert)
     /// The command's words, with `{key}` and `{value}` in them; empty: what the dialect has for it.
     std::vector<std::string> words;
+
+    /// Returns the words, or a name of the effect.
+    std::string text() const;
 };
 
 /// Which of the keys a request is about.

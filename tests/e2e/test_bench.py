@@ -19,6 +19,9 @@ from pathlib import Path
 from harness import TIMEOUT, Server, clean_environment, main, program, run
 
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
 class Suite(unittest.TestCase):
     def assert_ended(self, process_id):
         deadline = time.monotonic() + TIMEOUT
@@ -219,11 +222,21 @@ class Load(unittest.TestCase):
             self.assertEqual((row["operations"], row["refusals"]), (400, 0))
             with server.connect() as c:
                 self.assertNotEqual(c.ask(b"EXISTS counter:aaaaaaaa counter:baaaaaaa"), b"0")
-            row = self.rows("--port", server.port, "--clients", 2, "--ops", 50, "--keys", 9, "--command", "NONSENSE {key}", status=1)[0]
-            self.assertEqual(row["refusals"], 100)
             for letter in "abcdef":
                 row = self.rows("--port", server.port, "--clients", 2, "--ops", 100, "--keys", 300, "--preload", "--mix", f"ycsb-{letter}")[0]
                 self.assertGreaterEqual(row["operations"], 200)
+
+    def test_a_command_that_the_server_refuses_is_found_before_the_test(self):
+        with Server() as server:
+            for task in (["--port", server.port], ["compare", f"here={server.port}", "--keys", 10, "--protocol", "text"]):
+                done = run("butterdb-bench", *task, "--command", "9:GET {key}", "--command", "NONSENSE {key}")
+                self.assertEqual((done.returncode, done.stdout), (1, b""))
+                self.assertRegex(done.stderr, rb"the server refuses 'NONSENSE \{key\}': INVALID unknown command 'NONSENSE'")
+            with server.connect() as c:
+                self.assertRegex(c.exchange(b"INFO commandstats\nEXIT\n"), rb"cmdstat_get:calls=2,")
+            done = run("butterdb-bench", "--port", server.port, "--command", "EXIT")
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(b"no reply to 'EXIT': the server closed the connection", done.stderr)
 
     def test_scale(self):
         done = run("butterdb-bench", "scale", "--spawn", "--clients", "1,2,8", "--ops", 50)
@@ -249,14 +262,14 @@ class Load(unittest.TestCase):
     def test_baseline(self):
         """The baseline's figures are of an earlier run, made so much better or worse that no machine's mood matters."""
         arguments = ["--spawn", "--clients", 2, "--ops", 2000]
-        earlier = self.rows(*arguments)
+        rows = list(csv.DictReader(io.StringIO(run("butterdb-bench", *arguments, "--format", "csv").stdout.decode())))
         with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
             def run_with_baseline(server, times_as_good, *arguments):
                 file.seek(0)
                 file.truncate()
-                table = csv.DictWriter(file, earlier[0].keys())
+                table = csv.DictWriter(file, rows[0].keys())
                 table.writeheader()
-                for row in earlier:
+                for row in rows:
                     figures = {"operations_per_second": float(row["operations_per_second"]) * times_as_good,
                                "server_cpu_us_per_operation": float(row["server_cpu_us_per_operation"]) / times_as_good}
                     table.writerow(row | figures | {"server": server or row["server"]})
@@ -274,7 +287,20 @@ class Load(unittest.TestCase):
                 self.assertIn(b"operations_per_second", worse.stderr)
             other = run("butterdb-bench", "--spawn", "--clients", 3, "--ops", 10, "--baseline", file.name)
             self.assertEqual(other.returncode, 1)
-            self.assertIn(b"has no test that is among these", other.stderr)
+            self.assertIn(b"has no such test: butterdb, Run (3 clients x 10 ops each)", other.stderr)
+
+    def test_a_baseline_that_cannot_be_compared_is_refused_before_the_run(self):
+        with tempfile.NamedTemporaryFile("wb", suffix=".csv") as file:
+            def refusal(*arguments):
+                done = run("butterdb-bench", "--spawn", "--clients", 1, "--ops", 10, *arguments, "--baseline", file.name)
+                self.assertEqual((done.returncode, done.stdout), (1, b""))
+                return done.stderr.decode()
+
+            self.assertIn("has no column server", refusal())
+            file.write(run("butterdb-bench", "--spawn", "--clients", 1, "--ops", 10, "--format", "csv").stdout)
+            file.flush()
+            self.assertIn("its mix is '50:PUT; 40:GET; 10:DEL', not '100:GET'", refusal("--mix", "0:100:0"))
+            self.assertIn("its value_size is '16', not '17'", refusal("--value-size", 17))
 
     def test_a_title_has_the_numbers_of_the_command_line(self):
         with tempfile.NamedTemporaryFile("r", suffix=".html") as page:
@@ -293,6 +319,20 @@ class Load(unittest.TestCase):
         row = self.rows("--spawn", "--clients", 2, "--rate", 4, "--duration", 1, "--arrivals", "even")[0]
         self.assertGreaterEqual(row["seconds"], 1)
         self.assertAlmostEqual(row["operations_per_second"], row["operations"] / row["seconds"], delta=0.001)
+
+    def test_the_documented_comparison_needs_nothing_but_installed_programs(self):
+        calls = re.findall(r"`butterdb-bench (compare [^`]+)`", (ROOT / "docs/benchmarks.md").read_text().split("## The load tool")[1])
+        arguments = calls[0].split()
+        for name in arguments[1:arguments.index("--mix")]:
+            if not shutil.which(name) and not name.startswith("butterdb"):
+                self.skipTest(f"{name} is not installed (tools/setup installs it)")
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("butterdb", "butterdb-bench"):
+                shutil.copy(program(name), folder)
+            done = subprocess.run(
+                [folder + "/butterdb-bench", *arguments, "--rounds", "1", "--duration", "0.1", "--keys", "100", "--clients", "2"],
+                capture_output=True, env=clean_environment(), timeout=TIMEOUT)
+        self.assertEqual(done.returncode, 0, done)
 
     def test_a_test_without_a_reply_is_one(self):
         done = run("butterdb-bench", "--spawn", "--clients", 1, "--rate", 0.1, "--duration", 0.1, "--arrivals", "even")
@@ -365,7 +405,8 @@ class Wrong(unittest.TestCase):
                           ["search", "--slo", "p99<1ms", "--ops", "5"], ["search", "--slo", "p99<1ms", "--clients", "1,2"],
                           ["compare", "butterdb", "--clients", "1,2"], ["compare", "butterdb", "--spawn"], ["--keys-by", "hot:0.5"],
                           ["--keys-by", "uniform:1"], ["--verify", "--keys", "100", "--command", "DEL {keys}"], ["--baseline", "/nowhere"],
-                          ["--duration", "nan"], ["--tolerance", "nan"], ["--ops", "0x10"]):
+                          ["--duration", "nan"], ["--tolerance", "nan"], ["--ops", "0x10"],
+                          ["search", "--slo", "p99<1ms", "--baseline", __file__]):
             done = run("butterdb-bench", *arguments)
             self.assertEqual((done.returncode, done.stdout), (2, b""), arguments)
             self.assertEqual(len(done.stderr.splitlines()), 1, done)
