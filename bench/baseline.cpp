@@ -148,7 +148,9 @@ void baseline::add(const std::vector<std::string>& names, const std::vector<std:
     }
     for (const auto& each : {rate, p99, cpu}) {
         if (const auto& cell = made[each.name]; !cell.empty() && !parse_decimal(cell)) {
-            throw std::runtime_error(place + each.name + " is no number: '" + cell + "'");
+            auto why = place;
+            throw std::runtime_error(
+                why.append(each.name).append(" is no number: '").append(cell).append("'"));
         }
     }
     rows_.push_back(std::move(made));

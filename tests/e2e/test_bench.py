@@ -483,6 +483,13 @@ class Wrong(unittest.TestCase):
                 self.assertEqual((row["latency_us_p50"], row["latency_us_max"]), (None, None))
                 self.assertEqual(row["latency_refused"], "the server sent a reply that no request asked for")
 
+    def test_a_reply_before_its_request_is_an_error(self):
+        """Even if there are as many replies as requests in the end."""
+        for arguments in (["--ops", 50], ["--rate", 50, "--arrivals", "even", "--duration", 1]):
+            with self.subTest(arguments):
+                row = self.replies_too_many(lambda number: b"" if number % 2 else b"OK\nOK\n", *arguments)
+                self.assertEqual(row["surplus_replies"], 1)
+
     def test_a_surplus_reply_behind_the_last_one_is_an_error(self):
         for arguments in (["--ops", 50], ["--ops", 48, "--pipeline", 4], ["--rate", 500, "--duration", 0.1]):
             with self.subTest(arguments):
