@@ -1,3 +1,4 @@
+#include <butterdb/base/settings.hpp>
 #include <butterdb/net/client.hpp>
 #include <butterdb/protocol/quoting.hpp>
 
@@ -211,7 +212,21 @@ std::string client::describe(const asio::error_code& ec) {
 
 task<asio::error_code> client::receive() {
     input().consume(std::exchange(given_, 0));
+    make_room();
     co_return co_await client_stream::receive();
+}
+
+// The buffer doubles, as any does, but not beyond the longest reply. Its last step is a large one,
+// because the bytes of both steps are there while they are copied.
+void client::make_room() {
+    const auto most = reply_bytes_max_ + receive_bytes;
+    if (input().room().size() >= receive_bytes || 4 * input().capacity() <= most) {
+        return;
+    }
+    if (input().capacity() == most) {
+        input().set_capacity(input().size());  // else nothing would move to the front
+    }
+    input().set_capacity(most);
 }
 
 std::optional<std::string_view> client::next_reply() {
@@ -219,7 +234,7 @@ std::optional<std::string_view> client::next_reply() {
     switch (reader_.look(rest)) {
         case reply_reader::status::incomplete:
             if (rest.size() > reply_bytes_max_) {
-                throw reply_error();
+                throw reply_error("it is longer than " + size_text(reply_bytes_max_));
             }
             return std::nullopt;
         case reply_reader::status::broken:

@@ -18,7 +18,7 @@ reply_reader::status reply_reader::look(std::string_view input) {
         }
         const auto line = input.substr(looked_at_, line_feed - looked_at_);
         --lines_due_;
-        if (line.starts_with(list_word)) {
+        if (is_list_head(line)) {
             const auto count = parse_whole<std::uint64_t>(line.substr(list_word.size()));
             if (!count || *count > lines_max) {
                 return status::broken;
@@ -37,8 +37,12 @@ bool reply_reader::is_refusal(std::string_view reply) noexcept {
     return reply.starts_with('-') && reply.ends_with("\r\n");
 }
 
-bool reply_reader::is_failure(std::string_view reply) noexcept {
-    return reply.starts_with("INVALID ") || reply.starts_with("ERROR ") || is_refusal(reply);
+bool reply_reader::is_failure(std::string_view line) noexcept {
+    return line.starts_with("INVALID ") || line.starts_with("ERROR ") || is_refusal(line);
+}
+
+bool reply_reader::is_list_head(std::string_view line) noexcept {
+    return line.starts_with(list_word);
 }
 
 }  // namespace butterdb

@@ -136,9 +136,9 @@ HOSTILE = [b"$2147483648\r\n", b"*2147483647\r\n", b"LIST 18446744073709551616\n
 class OwnPrograms(unittest.TestCase):
     """Whatever a server sends, they end, and say what is wrong."""
 
-    def limited(self, name, *arguments):
+    def limited(self, name, *arguments, bytes_max=500_000_000):
         """Runs a program that may use little memory."""
-        limit = [] if SANITIZED else ["prlimit", "--as=500000000"]
+        limit = [] if SANITIZED else ["prlimit", f"--as={bytes_max}"]
         return subprocess.run(
             [*limit, str(Path(os.environ.get("BUTTERDB_BIN", "build/release"), name)), *map(str, arguments)],
             capture_output=True, timeout=TIMEOUT)
@@ -156,6 +156,15 @@ class OwnPrograms(unittest.TestCase):
             done = run("butterdb-client", "--port", server.port, "--timeout", 0, "GET", "a", timeout=TIMEOUT)
             self.assertEqual(done.returncode, 1)
             self.assertIn(b"cannot be read", done.stderr)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer takes much address space")
+    def test_x13_the_client_keeps_no_more_than_the_longest_reply(self):
+        # 256 MiB are copied into 512 MiB at the last step; doubling further would take 1.5 GiB.
+        with HostileServer(b"x" * 1_000_000, endless=True) as server:
+            done = self.limited("butterdb-client", "--port", server.port, "GET", "a", bytes_max=1_000_000_000)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(
+                done.stderr, b"butterdb-client: the server's reply cannot be read: it is longer than 512MiB\n")
 
     def test_i2_the_load_generator_takes_wrong_replies_for_wrong(self):
         for reply in HOSTILE + [b"NOT_FOUND\nOK\n" * 10_000]:

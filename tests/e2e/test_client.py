@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import tty
 import unittest
 
 from harness import TIMEOUT, Server, clean_environment, main, program, run
@@ -76,6 +77,71 @@ class Pipe(unittest.TestCase):
                         not_sent = b"line 2 ends the connection: what follows it is not sent\n"
                         self.assertEqual(done.stderr, not_sent if b"ECHO b" in script else b"")
 
+    def test_an_error_inside_a_list_is_a_failure(self):
+        with Server() as server:
+            script = b'PUT s abc\nMULTI\nINCR s\nGET s\nINCRBY s x\nEXEC\nPUT v "ERROR x"\nMGET v\n'
+            done = run("butterdb-client", "--port", server.port, stdin=script)
+            wrong = b"ERROR ERR value is not an integer or out of range\n"
+            invalid = b"INVALID value is not an integer or out of range\n"
+            self.assertEqual(
+                done.stdout, b"OK\nOK\nQUEUED\nQUEUED\nQUEUED\nLIST 3\n" + wrong + b"abc\n" + invalid +
+                b'OK\nLIST 1\n"ERROR x"\n')
+            self.assertEqual(done.stderr, b"line 6: " + wrong + b"line 6: " + invalid)
+            self.assertEqual(done.returncode, 1)
+            done = run("butterdb-client", "--port", server.port, stdin=b"MGET v\nMULTI\nEXEC\n")
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_a_transaction_without_one_of_its_lines_is_discarded(self):
+        with Server() as server:
+            done = run("butterdb-client", "--port", server.port, stdin=(
+                b'MULTI\nPUT a 1\nPUT b "1\nEXEC\nEXISTS a b\n'
+                b'PUT c "1\nMULTI\nPUT a 1\nPUT b 2\nEXEC\nMGET a b\n'))
+            self.assertEqual(
+                done.stdout, b"OK\nQUEUED\nOK\n0\nOK\nQUEUED\nQUEUED\nLIST 2\nOK\nOK\nLIST 2\n1\n2\n")
+            self.assertIn(b"line 4: DISCARD is sent instead", done.stderr)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 3), done)
+
+    def test_the_line_may_be_as_long_as_the_server_takes(self):
+        put = lambda size: b"PUT k " + b"x" * (size - 6) + b"\n"
+        KiB, MiB = 1024, 1024 * 1024
+        with Server("--max-line", "100KiB") as server:
+            for script, out in (
+                    (put(100 * KiB) + put(2 * KiB) + b"STRLEN k\n", b"OK\nOK\n2042\n"),
+                    (put(100 * KiB)[:-1] + b"\r\n", b"OK\n"),
+                    (put(100 * KiB)[:-1], b"OK\n"),
+                    (b"CONFIG SET max-line 1MiB\n" + put(MiB) + b"STRLEN k\n", b"OK\nOK\n1048570\n"),
+                    (put(MiB)[:-1] + b"\r\nPING\n", b"OK\n+PONG\n")):
+                with self.subTest(len(script)):
+                    done = run("butterdb-client", "--port", server.port, stdin=script)
+                    self.assertEqual((done.stdout, done.stderr, done.returncode), (out, b"", 0))
+
+    def test_a_line_that_is_too_long_for_the_server_is_not_sent(self):
+        put = lambda size: b"PUT k " + b"x" * (size - 6) + b"\n"
+        for limit, default in (("1KiB", "1024"), ("64KiB", "65536"), ("1MiB", "1048576")):
+            size = int(default)
+            with Server("--max-line", limit) as server:
+                done = run("butterdb-client", "--port", server.port, stdin=(
+                    put(size) + put(size + 1) + b"PING\n" + put(4 * size) + b"PING\n" + put(2 * size)[:-1]))
+                self.assertEqual(done.stdout, b"OK\n+PONG\n+PONG\n")
+                self.assertEqual([line.split(b",")[0] for line in done.stderr.splitlines()], [
+                    b"line %d: not sent: the line is longer than the server takes" % n for n in (2, 4, 6)])
+                self.assertEqual(done.stderr.count(default.encode() + b" bytes (--max-line"), 3)
+
+    def test_where_the_servers_limit_cannot_be_asked_the_default_holds(self):
+        put = lambda size: b"PUT k " + b"x" * (size - 6) + b"\n"
+        with Server("--max-line", "100KiB") as server:
+            done = run("butterdb-client", "--port", server.port, stdin=(
+                b"MULTI\n" + put(64 * 1024) + b"EXEC\nMULTI\n" + put(80 * 1024) + b"EXEC\n" +
+                put(80 * 1024) + b"MULTI\n" + put(100 * 1024) + b"EXEC\n"))
+            self.assertEqual(done.stdout, b"OK\nQUEUED\nLIST 1\nOK\nOK\nOK\nOK\nOK\nQUEUED\nLIST 1\nOK\n")
+            self.assertEqual(len(done.stderr.splitlines()), 2, done.stderr)
+        with Server("--max-line", "100KiB", env=clean_environment(BUTTERDB_PASSWORD="secret")) as server:
+            done = run("butterdb-client", "--port", server.port, stdin=(
+                put(64 * 1024) + put(64 * 1024 + 1) + b"AUTH secret\n" + put(100 * 1024)))
+            self.assertEqual(done.stdout.splitlines()[-1], b"OK")
+            self.assertIn(b"line 2: not sent", done.stderr)
+            self.assertNotIn(b"line 4", done.stderr)
+
     def test_replies_come_before_the_pipe_ends(self):
         with Server() as server:
             client = subprocess.Popen(
@@ -131,6 +197,49 @@ class Command(unittest.TestCase):
                 done = run("butterdb-client", "--port", server.port, "--raw", "GET", "k")
                 self.assertEqual(done.stdout, value.encode() + b"\n")
 
+    def test_raw_prints_the_elements_of_lists(self):
+        with Server() as server:
+            def raw(script):
+                return run("butterdb-client", "--port", server.port, "--raw", stdin=script).stdout
+
+            run("butterdb-client", "--port", server.port, "MSET", "a", "x\ny", "b", "OK", "c", "\u202e\x1b")
+            self.assertEqual(raw(b"MGET a b none c\n"), b"x\ny\nOK\nNOT_FOUND\n\xe2\x80\xae\x1b\n")
+            self.assertEqual(raw(b"SCAN 0 MATCH a\n"), b"0\na\n")
+            self.assertEqual(raw(b"KEYS none\nPING\n"), b"+PONG\n")
+            self.assertEqual(raw(b"MULTI\nGET a\nPING\nEXEC\n"), b"OK\nQUEUED\nQUEUED\nx\ny\n+PONG\n")
+
+    def test_a_long_argument_goes_to_a_server_that_takes_it(self):
+        with Server("--max-line", "1MiB") as server:
+            done = run("butterdb-client", "--port", server.port, "PUT", "k", "x" * 100_000)
+            self.assertEqual((done.stdout, done.stderr, done.returncode), (b"OK\n", b"", 0))
+        with Server() as server:
+            done = run("butterdb-client", "--port", server.port, "PUT", "k", "x" * 100_000)
+            self.assertEqual((done.stdout, done.returncode), (b"", 1))
+            self.assertIn(b"not sent: the line is longer than the server takes, 65536 bytes", done.stderr)
+
+    def test_two_dashes_end_the_options(self):
+        with Server() as server:
+            ask = lambda *words: run("butterdb-client", "--port", server.port, *words)
+            self.assertEqual(ask("--", "PING").stdout, b"+PONG\n")
+            self.assertEqual(ask("--", "ECHO", "--raw").stdout, b"--raw\n")
+            self.assertEqual(ask("ECHO", "--").stdout, b"--\n")
+            self.assertEqual(ask("--", "ECHO", "--").stdout, b"--\n")
+            self.assertIn(b"unknown command '--flag'", ask("--", "--flag").stdout)
+            self.assertEqual(
+                run("butterdb-client", "--port", server.port, "--", stdin=b"PING\n").stdout, b"+PONG\n")
+            self.assertEqual(ask("--flag", "--", "PING").returncode, 2)
+
+    def test_numbers_of_options_are_decimal(self):
+        with Server() as server:
+            padded = f"00{server.port}"
+            for arguments, env in ((["--port", padded], {}), ([], {"BUTTERDB_PORT": padded})):
+                done = run("butterdb-client", *arguments, "--timeout", "0010", "PING", env=clean_environment(**env))
+                self.assertEqual(done.stdout, b"+PONG\n", done.stderr)
+                done = run("butterdb-bench", *arguments, "--clients", 1, "--ops", 1, env=clean_environment(**env))
+                self.assertEqual(done.returncode, 0, done.stderr)
+        done = run("butterdb-client", "--port", "010", "PING")
+        self.assertIn(b"localhost:10:", done.stderr)
+
     def test_port_from_the_environment(self):
         with Server() as server:
             done = run("butterdb-client", "PING",
@@ -163,15 +272,19 @@ class Command(unittest.TestCase):
                 self.assertEqual(len(done.stderr.splitlines()), 1, done)
 
     def test_wrong_usage(self):
-        for arguments in (["--port", "x"], ["--nonsense"], ["--timeout", "-1"]):
+        for arguments in (["--port", "x"], ["--port", "0x10"], ["--port", "0"], ["--port", "65536"],
+                          ["--port", "+1"], ["--port", "1 "], ["--nonsense"], ["--timeout", "-1"],
+                          ["--timeout", "0x1"], ["--timeout", "1.5"], ["--timeout", ""]):
             done = run("butterdb-client", *arguments)
             self.assertEqual(done.returncode, 2, done)
+        done = run("butterdb-client", "--port", "\x1b[31m\u202e")
+        self.assertIn(b"--port is a number from 1 to 65535, not '\\x1b[31m\\xe2\\x80\\xae'", done.stderr)
 
 
 class Misbehaving(unittest.TestCase):
     """A server of one connection that answers with fixed bytes."""
 
-    def against(self, replies, *arguments, stdin=b"ECHO a\nECHO b\nECHO c\n", close=True):
+    def against(self, replies, *arguments, stdin=b"ECHO a\nECHO b\nECHO c\n", close=True, env={}):
         listener = socket.create_server(("127.0.0.1", 0))
 
         def serve():
@@ -187,7 +300,8 @@ class Misbehaving(unittest.TestCase):
         thread = threading.Thread(target=serve)
         thread.start()
         done = run(
-            "butterdb-client", "--port", listener.getsockname()[1], *arguments, stdin=stdin)
+            "butterdb-client", "--port", listener.getsockname()[1], *arguments, stdin=stdin,
+            env=clean_environment(**env))
         thread.join()
         listener.close()
         return done
@@ -206,6 +320,44 @@ class Misbehaving(unittest.TestCase):
         done = self.against(b"a\nb\nc\nd\n")
         self.assertEqual(done.returncode, 1)
 
+    def test_refuses_the_connection(self):
+        for words in (["GET", "a"], ["PUT", "a", "x" * 2000]):
+            done = self.against(b"-ERR max number of clients reached\r\n", *words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"-ERR max number of clients reached\n", done.stdout + done.stderr)
+
+    def test_closes_instead_of_telling_its_limit(self):
+        done = self.against(b"", "PUT", "a", "x" * 2000)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"the connection is lost", done.stderr)
+        done = self.against(b"OK\n", stdin=b"PUT a b\nPUT a " + b"x" * 2000 + b"\n")
+        self.assertEqual((done.returncode, done.stdout), (1, b"OK\n"))
+        self.assertIn(b"the connection is lost", done.stderr)
+
+    def test_sends_quotes_that_do_not_close(self):
+        for reply in (b'"\n', b'"a"b\n', b'"a" b\n', b'"a" "b"\n', b'"a\\"\n', b'LIST 2\na\n"\n'):
+            with self.subTest(reply):
+                done = self.against(reply, "--raw", "GET", "a")
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(done.stderr, b"butterdb-client: the server's reply cannot be read\n")
+
+    def test_sends_control_characters(self):
+        """Not even a server that lies can do anything to a terminal that shows what was printed."""
+        evil = "a\x1b[31m\x9b\u202e\r\x07\x00".encode()
+        escaped = rb"a\x1b[31m\xc2\x9b\xe2\x80\xae\x0d\x07\x00"
+        for reply, out, error in (
+                (evil, b'"' + escaped.replace(rb"\x0d", rb"\r").replace(rb"\x07", rb"\a") + b'"', b""),
+                (b"ERROR ERR " + evil, b"ERROR ERR " + escaped, b"line 1: ERROR ERR " + escaped + b"\n"),
+                (b"INVALID " + evil, b"INVALID " + escaped, b"line 1: INVALID " + escaped + b"\n"),
+                (b"-ERR " + evil + b"\r", b"-ERR " + escaped, b"line 1: -ERR " + escaped + b"\n")):
+            with self.subTest(reply):
+                done = self.against(reply + b"\n", stdin=b"GET a\n")
+                self.assertEqual((done.stdout, done.stderr), (out + b"\n", error))
+                done = self.against(reply + b"\n", "--raw", stdin=b"GET a\n")
+                self.assertEqual((done.stdout, done.stderr), (reply.rstrip(b"\r") + b"\n", error))
+        done = self.against(b"ERROR " + evil + b"\n", stdin=b"", env={"BUTTERDB_PASSWORD": "secret"})
+        self.assertTrue(done.stderr.endswith(b": ERROR " + escaped.split(rb"\x0d")[0] + b"\n"), done.stderr)
+
     def test_sends_a_list_without_end(self):
         done = self.against(b"LIST 99999999999999999999\n")
         self.assertEqual(done.returncode, 1)
@@ -213,6 +365,44 @@ class Misbehaving(unittest.TestCase):
 
 
 class Terminal(unittest.TestCase):
+    def printed(self, server, *arguments):
+        """What the client prints on a terminal that shows it."""
+        terminal, other_side = pty.openpty()
+        tty.setraw(other_side)
+        subprocess.run(
+            [program("butterdb-client"), "--port", str(server.port), *arguments], stdin=subprocess.DEVNULL,
+            stdout=other_side, stderr=subprocess.PIPE, env=clean_environment(), timeout=TIMEOUT)
+        os.close(other_side)
+        text = b""
+        try:
+            while chunk := os.read(terminal, 65536):
+                text += chunk
+        except OSError:  # the other side is closed
+            pass
+        os.close(terminal)
+        return text
+
+    def test_no_value_controls_the_terminal(self):
+        with Server() as server:
+            value = "\u00e4 \x1b[31m\u009b1m\u202e\u061c\u2066\r\t\n\u05e9"
+            run("butterdb-client", "--port", server.port, "PUT", "k", value)
+            escaped = rb"\xc2\x9b1m\xe2\x80\xae\xd8\x9c\xe2\x81\xa6"
+            self.assertEqual(
+                self.printed(server, "GET", "k"),
+                b'"\xc3\xa4 \\x1b[31m' + escaped + b'\\r\\t\\n\xd7\xa9"\n')
+            # --raw keeps only what lays a text out.
+            self.assertEqual(
+                self.printed(server, "--raw", "GET", "k"),
+                b"\xc3\xa4 \\x1b[31m" + escaped + b"\\x0d\t\n\xd7\xa9\n")
+            # In a pipe it gives every byte back.
+            done = run("butterdb-client", "--port", server.port, "--raw", "GET", "k")
+            self.assertEqual(done.stdout, value.encode() + b"\n")
+
+    def test_no_error_controls_the_terminal(self):
+        with Server() as server:
+            self.assertIn(
+                rb"unknown command '\xe2\x80\xae'; HELP", self.printed(server, "--raw", "\u202e"))
+
     def test_prompt(self):
         with Server() as server:
             pid, terminal = pty.fork()

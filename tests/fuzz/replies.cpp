@@ -1,7 +1,9 @@
 #include "bench/dialect.hpp"
 #include "bench/workload.hpp"
 #include "fuzz/targets.hpp"
+#include "tools/client/reply_text.hpp"
 #include <butterdb/base/assert.hpp>
+#include <butterdb/base/text.hpp>
 #include <butterdb/protocol/quoting.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
 
@@ -15,16 +17,38 @@ namespace butterdb::test {
 
 namespace {
 
-// As butterdb-client prints a reply with --raw.
-void show(std::string_view reply) {
-    static std::string copy;
-    static argument_list arguments;
-    if (reply.starts_with('"')) {
-        copy = reply.substr(0, reply.size() - 1);
-        split_line(copy, arguments, 1);
+// Prints a line in all forms of butterdb-client. Those for a terminal are safe there, and the value
+// in the notation of the server is the one that is printed raw.
+void show(std::string_view line) {
+    using enum reply_text::form;
+    reply_text bytes(raw);
+    reply_text on_terminal(raw_on_terminal);
+    reply_text in_quotes(quoted);
+    try {
+        const auto notation = *in_quotes.of(line);
+        BUTTERDB_ASSERT(is_terminal_safe(notation));
+        const auto value = bytes.of(line);
+        for (const char c : on_terminal.of(line).value_or("")) {
+            BUTTERDB_ASSERT(
+                c == '\n' || c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != 0x7f));
+        }
+        if (value && notation.starts_with('"')) {
+            std::string copy(notation);
+            argument_list arguments;
+            BUTTERDB_ASSERT(split_line(copy, arguments, 1) == line_fault::none);
+            BUTTERDB_ASSERT(arguments.front() == *value);
+        }
+    } catch (const reply_error&) {
+        BUTTERDB_ASSERT(line.starts_with('"'));
     }
-    reply_reader::is_failure(reply);
-    reply_reader::is_refusal(reply);
+}
+
+void show_all(std::string_view reply) {
+    while (!reply.empty()) {
+        const auto line = reply.substr(0, reply.find('\n') + 1);
+        show(line);
+        reply.remove_prefix(line.size());
+    }
 }
 
 // Where the replies end that a client sees of bytes that arrive in pieces of one size, up to what
@@ -113,7 +137,7 @@ void fuzz_replies(std::string_view bytes) {
     std::size_t begin = 0;
     for (const auto end : whole) {
         if (end > begin) {
-            show(all.substr(begin, end - begin));
+            show_all(all.substr(begin, end - begin));
             begin = end;
         }
     }

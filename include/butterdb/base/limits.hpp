@@ -129,4 +129,8 @@ struct limits {
 /// A client's bytes that an error text may repeat.
 inline constexpr std::size_t error_input_bytes_max = 128;
 
+/// The longest reply that `butterdb-client` keeps, in bytes: the server's default of `--max-reply`.
+/// A server cannot fill the memory of its client.
+inline constexpr std::size_t client_reply_bytes_max = 512 * MiB;
+
 }  // namespace butterdb

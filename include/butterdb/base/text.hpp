@@ -33,4 +33,17 @@ std::string to_lower(std::string_view text);
 /// error text or a log line.
 std::string printable(std::string_view bytes, std::size_t bytes_max = error_input_bytes_max);
 
+/// Returns the size in bytes of the character at the front of `text` if a terminal displays it and
+/// changes nothing else. Returns 0 for control characters (below U+0020, U+007F to U+009F), for
+/// characters that change the direction of text (Unicode's property Bidi_Control), for bytes that
+/// are not UTF-8, and for an empty text.
+std::size_t terminal_safe_character(std::string_view text) noexcept;
+
+/// Returns true if `text` consists of terminal-safe characters. O(size).
+bool is_terminal_safe(std::string_view text) noexcept;
+
+/// Returns `text` with `\xHH` in place of every byte of a character that is not terminal-safe: fit
+/// for a terminal and for one line of a log.
+std::string escape_for_terminal(std::string_view text);
+
 }  // namespace butterdb

@@ -97,9 +97,11 @@ public:
     /// What an error of `connect`, `send` or `receive` means, for people.
     std::string describe(const asio::error_code& ec);
 
-private:
+protected:
+    /// Bytes that one `receive` takes at most.
     static constexpr std::size_t receive_bytes = 16 * KiB;
 
+private:
     task<asio::error_code> secure(asio::ssl::context& tls, const server_address& where);
     std::string objection_to_certificate();
 
@@ -121,7 +123,7 @@ public:
         asio::io_context& io,
         sweeper& timeouts,
         steady::duration timeout,
-        std::size_t reply_bytes_max = 512 * MiB);
+        std::size_t reply_bytes_max = client_reply_bytes_max);
 
     /// Connects, and says the password; access_denied when the server refuses it, or the client.
     task<asio::error_code> connect(server_access& to);
@@ -132,8 +134,8 @@ public:
     /// Waits for bytes of the next reply. One `send` and one `receive` may be under way.
     task<asio::error_code> receive();
 
-    /// The next reply, all of its lines, if it is complete. Valid until the next call that is not
-    /// const. Throws reply_error.
+    /// Returns the next reply, all of its lines, if it is complete. Valid until the next call that
+    /// is not const. Throws reply_error. O(new bytes).
     std::optional<std::string_view> next_reply();
 
     using client_stream::close;
@@ -144,6 +146,7 @@ public:
 
 private:
     task<asio::error_code> say_password(const std::string& password);
+    void make_room();
 
     std::size_t reply_bytes_max_;
     std::size_t given_ = 0;  // bytes of input() that next_reply has given out

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace butterdb {
@@ -11,6 +12,8 @@ namespace butterdb {
 class reply_error : public std::runtime_error {
 public:
     reply_error() : std::runtime_error("the server's reply cannot be read") {}
+    explicit reply_error(const std::string& reason)
+        : std::runtime_error("the server's reply cannot be read: " + reason) {}
 };
 
 /// Finds where replies of the text dialect end, without reading any byte twice.
@@ -37,12 +40,16 @@ public:
     /// Bytes of the complete reply, its last LF included.
     std::size_t size() const noexcept { return looked_at_; }
 
-    /// True of the line that a connection gets instead of service: `-ERR ...` and CR LF, which no
-    /// other reply has.
+    /// Returns true of the line that a connection gets instead of service: `-ERR ...` and CR LF,
+    /// which no other reply has.
     static bool is_refusal(std::string_view reply) noexcept;
 
-    /// True when the server refused: INVALID, ERROR, or the connection as a whole.
-    static bool is_failure(std::string_view reply) noexcept;
+    /// Returns true when the server refused: INVALID, ERROR, or the connection as a whole. A list
+    /// is no failure; a line of it may be.
+    static bool is_failure(std::string_view line) noexcept;
+
+    /// Returns true of the first line of a list: `LIST n`.
+    static bool is_list_head(std::string_view line) noexcept;
 
     void reset() noexcept { *this = reply_reader(); }
 
