@@ -39,8 +39,8 @@ TEST_CASE("a line that would end the connection is refused, and the objection na
     CAPTURE(line);
     const auto objection = objection_to(line);
     CHECK(objection.find(remedy) != objection.npos);
-    // The hint about long lines is for long lines.
-    CHECK((objection.find("longer") != objection.npos) == (line.size() > long_enough));
+    // The remedy for long lines is for long lines.
+    CHECK((objection.find("redis-cli -x") != objection.npos) == (line.size() > long_enough));
 }
 
 TEST_CASE("the length of a line is its bytes without CR") {

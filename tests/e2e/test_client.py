@@ -239,6 +239,9 @@ class Command(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
         done = run("butterdb-client", "--port", "010", "PING")
         self.assertIn(b"localhost:10:", done.stderr)
+        for arguments, env in ((["--port", "07777"], {}), ([], {"BUTTERDB_PORT": "07777"})):
+            done = run("butterdb", *arguments, "--print-config", env=clean_environment(**env))
+            self.assertIn(b"\nport = 7777\n", done.stdout)
 
     def test_port_from_the_environment(self):
         with Server() as server:
