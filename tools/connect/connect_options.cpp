@@ -1,46 +1,18 @@
 #include "connect_options.hpp"
 
-#include <butterdb/base/number.hpp>
+#include "number_options.hpp"
 #include <butterdb/net/password.hpp>
 #include <butterdb/net/platform.hpp>
 
 #include <CLI/Config.hpp>
-#include <CLI/Error.hpp>
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <string_view>
 
 namespace butterdb {
-
-namespace {
-
-// Adds an option that takes a whole number in decimal; CLI11 reads 010 as octal and 0x10 as
-// hexadecimal.
-template <typename Integer>
-CLI::Option* add_number(
-    CLI::App& app,
-    const std::string& name,
-    Integer& number,
-    Integer least,
-    const std::string& summary) {
-    const auto read = [&number, name, least](const std::string& text) {
-        const auto found = parse_whole<Integer>(text);
-        if (!found || *found < least) {
-            throw CLI::ValidationError(
-                name + " is a number from " + std::to_string(least) + " to " +
-                std::to_string(std::numeric_limits<Integer>::max()) + ", not '" + text + "'");
-        }
-        number = *found;
-    };
-    return app.add_option_function<std::string>(name, read, summary)
-        ->type_name("NUMBER")
-        ->default_str(std::to_string(number));
-}
-
-}  // namespace
 
 connect_options::connect_options(CLI::App& app) {
     drop_service_link("BUTTERDB_PORT");
@@ -48,8 +20,10 @@ connect_options::connect_options(CLI::App& app) {
     app.add_option("--host", where_.host, "Server's name or address")
         ->envname("BUTTERDB_HOST")
         ->capture_default_str();
-    constexpr std::uint16_t port_least = 1;
-    add_number(app, "--port", where_.port, port_least, "Server's port")->envname("BUTTERDB_PORT");
+    app.add_option("--port", where_.port, "Server's port")
+        ->envname("BUTTERDB_PORT")
+        ->transform(whole_number(1, UINT16_MAX))
+        ->capture_default_str();
     app.add_option("--unix-socket", where_.unix_socket, "Server's unix socket")->type_name("PATH");
     app.add_option(
            "--password-file",
@@ -68,7 +42,9 @@ connect_options::connect_options(CLI::App& app) {
     certificate->needs(key);
     key->needs(certificate);
     app.add_flag("--tls-insecure", insecure_, "Talk TLS with whoever answers");
-    add_number(app, "--timeout", timeout_, 0U, "Seconds to wait for a reply; 0: for ever");
+    app.add_option("--timeout", timeout_, "Seconds to wait for a reply; 0: for ever")
+        ->transform(whole_number(0, UINT32_MAX))
+        ->capture_default_str();
 }
 
 bool connect_options::is_place_given(int argc, const char* const* argv) {
