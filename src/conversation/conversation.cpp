@@ -91,13 +91,16 @@ bool conversation::grow_input(std::size_t read_bytes_max) noexcept {
 // An idle connection keeps little: a large output buffer goes as soon as it is empty.
 void conversation::sent(std::size_t count) noexcept {
     output_.consume(count);
+    output_before_turn_ -= std::min(output_before_turn_, count);
     if (output_.empty() && output_.capacity() > limits_.output_bytes_kept) {
         output_.set_capacity(0);
     }
 }
 
-bool conversation::has_filled_output() const noexcept {
-    return output_.size() + engine_.bytes_moved() >= output_bytes_max();
+// The output may have to double, and is there twice while it is copied.
+bool conversation::may_read_ahead() const noexcept {
+    return open() && !is_stranger() && output_.size() < limits_.pending_output_max() &&
+           engine_.has_client_memory(2 * output_.capacity() + limits_.input_bytes_steady);
 }
 
 void conversation::foresee() {

@@ -28,9 +28,9 @@ engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
     : db_(db),
       limits_(lim),
       count_by_verb_(verbs().size()),
-      client_memory_(memory),
-      watches_(client_memory_, db.secret()),
-      waits_(client_memory_, db.secret()) {
+      request_memory_(memory),
+      watches_(request_memory_, db.secret()),
+      waits_(request_memory_, db.secret()) {
     add_word_settings();
 }
 
@@ -125,6 +125,7 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
         return;
     }
     who.last_verb = row->name;
+    const scratch_cleanup cleanup{*this};
     auto t = begin(who, out, now);
     reply_within_limit(t, [&] {
         if (who.stranger && !row->traits.for_strangers) {
@@ -135,7 +136,6 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
             dispatch(*row, request, t);
         }
     });
-    clear_scratch();
 }
 
 // Calls act(), which replies; an error takes the place of a reply that is too long.
@@ -166,11 +166,13 @@ void engine::reject(arguments request, const verb* known, peer& who, flat_buffer
     refuse(why, who, out);
 }
 
-void engine::clear_scratch() {
+// The memory of a value on its way goes back, also when the request ends with an exception.
+void engine::clear_scratch() noexcept {
     bytes_moved_ = scratch_.size();
     scratch_.clear();
     if (scratch_.capacity() > limits_.scratch_bytes_kept) {
-        scratch_ = std::pmr::string(&client_memory_);
+        // Move assignment from an empty string keeps the capacity in libstdc++ 12; swapping does not.
+        std::pmr::string(scratch_.get_allocator()).swap(scratch_);
     }
 }
 

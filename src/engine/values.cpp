@@ -158,7 +158,12 @@ void engine::run(const command::mset& request, turn& t) {
 void engine::run(const command::append& request, turn& t) {
     const auto found = db_.find(request.key, t.now);
     const auto deadline = deadline_of(found);
-    scratch_.assign(value_of(found));
+    const auto old = value_of(found);
+    if (!fits(request.key, old.size() + request.value.size(), t)) {
+        return;
+    }
+    scratch_.reserve(old.size() + request.value.size());  // else it would grow to twice that
+    scratch_.assign(old);
     scratch_.append(request.value);
     if (write(request.key, scratch_, deadline, t)) {
         t.out.integer(static_cast<std::int64_t>(scratch_.size()));
@@ -201,6 +206,7 @@ void engine::run(const command::setrange& request, turn& t) {
         return;
     }
     const auto deadline = deadline_of(found);
+    scratch_.reserve(std::max<std::size_t>(old_size, end));
     scratch_.assign(value_of(found));
     scratch_.resize(std::max<std::size_t>(old_size, end));
     std::ranges::copy(request.value, scratch_.begin() + request.offset);

@@ -187,9 +187,9 @@ void server::wake_upkeep() {
 
 void server::upkeep() {
     const bool more = engine_.upkeep(time_.wall());
-    auto& clients = engine_.client_memory();
-    if (clients.peak() >= clients.bytes_used() + spare_bytes_max) {
-        clients.reset_peak();
+    auto& requests = engine_.request_memory();
+    if (requests.peak() >= requests.bytes_used() + spare_bytes_max) {
+        requests.reset_peak();
         give_back_memory();
     }
     upkeep_awake_ = !stopping_ && (more || engine_.count.connected_clients > 0);

@@ -4,6 +4,7 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -29,6 +30,11 @@ asio::ip::tcp::endpoint to_tcp(const stream_socket::endpoint_type& where) {
 }
 
 }  // namespace
+
+bool is_writable(stream_socket& stream) {
+    pollfd one{stream.native_handle(), POLLOUT, 0};
+    return ::poll(&one, 1, 0) == 1;
+}
 
 bool output_has_arrived(stream_socket& stream) {
     int unacknowledged = 0;

@@ -2,6 +2,8 @@
 
 #include "support/pending.hpp"
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/readiness.hpp>
+#include <butterdb/net/task.hpp>
 
 #include <asio/async_result.hpp>
 
@@ -21,7 +23,7 @@ namespace butterdb::test {
 struct stream_script {
     std::deque<std::string> reads;       ///< one read gives one of them, or a part
     bool ends = true;                    ///< then comes the end of input; else nothing comes
-    std::size_t write_bytes_max = 1000;  ///< that one write takes; 0: it waits until it is closed
+    std::size_t write_bytes_max = 1000;  ///< that one write takes; 0: none, until `feed`
     std::size_t try_write_bytes_max = 1000;
     std::size_t fail_at = 0;  ///< the number of the I/O step that fails; 0: none
     asio::error_code failure = asio::error::connection_reset;
@@ -67,8 +69,27 @@ public:
             token);
     }
 
-    /// There may be more to read.
+    template <typename Token>
+    auto async_wait_ready(bool input_too, Token&& token) {
+        return asio::async_initiate<Token, void(asio::error_code, readiness)>(
+            [this, input_too](auto handler) {
+                awaits_input_ = input_too;
+                ready_.hold(io_, std::move(handler));
+                feed();
+            },
+            token);
+    }
+    friend auto async_ready(scripted_stream& stream, bool input_too, into token) {
+        return stream.async_wait_ready(input_too, token);
+    }
+
+    /// There may be more to read, or room to write.
     void feed() {
+        if (ready_ && script_.write_bytes_max > 0) {
+            ready_.complete({}, readiness::output);
+        } else if (ready_ && awaits_input_ && (script_.ends || !script_.reads.empty())) {
+            ready_.complete({}, readiness::input);
+        }
         if (read_ && (script_.ends || !script_.reads.empty())) {
             const auto [ec, count] = read(room_);
             read_.complete(ec, count);
@@ -82,6 +103,9 @@ public:
             if (*each) {
                 each->complete(asio::error::operation_aborted, 0);
             }
+        }
+        if (ready_) {
+            ready_.complete(asio::error::operation_aborted, readiness::output);
         }
     }
 
@@ -101,6 +125,12 @@ public:
     }
 
     friend void set_user_timeout(scripted_stream&, std::chrono::seconds) {}
+
+    friend std::size_t bytes_available(scripted_stream& stream) {
+        return stream.script_.reads.empty() ? 0 : stream.script_.reads.front().size();
+    }
+
+    friend bool is_writable(scripted_stream& stream) { return stream.script_.write_bytes_max > 0; }
 
     friend scripted_stream& socket_of(scripted_stream& stream) { return stream; }
 
@@ -144,6 +174,8 @@ private:
     asio::mutable_buffer room_;
     pending<std::size_t> read_;
     pending<std::size_t> write_;
+    pending<readiness> ready_;
+    bool awaits_input_ = false;  // ready_ does
 };
 
 }  // namespace butterdb::test

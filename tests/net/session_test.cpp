@@ -337,6 +337,59 @@ TEST_CASE("a peer that takes none of its replies is closed after the write time-
     CHECK(each.missed() == awaits::reader);
 }
 
+TEST_CASE("a client that reads nothing before it has sent everything is served") {
+    test::fixture f;
+    auto script = script_of({});
+    std::string replies;
+    for (int i = 0; i < 200; ++i) {
+        const auto text = std::to_string(i) + std::string(400, 'x');
+        script.reads.push_back("ECHO " + text + "\nPUT k" + std::to_string(i) + " v\n");
+        replies += text + "\nOK\n";
+    }
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    const auto executed = f.db.size();
+    CHECK(executed > 100);  // only what the input buffer holds is left
+    CHECK(script.reads.empty());
+    CHECK_FALSE(each.ended());
+    script.try_write_bytes_max = script.write_bytes_max = 1000;
+    each.arrive(script, "");
+    CHECK(script.written == replies);
+    CHECK(f.db.size() == 200);
+}
+
+TEST_CASE("a client that has sent everything and reads nothing is not executed ahead") {
+    test::fixture f;
+    auto script = script_of({"ECHO 1\nPUT a 1\n", "PUT b 1\n", "PUT c 1\n"});
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    CHECK(script.reads.empty());
+    CHECK(f.db.size() == 1);
+}
+
+TEST_CASE("replies that wait are bounded, and the client is then read no further") {
+    test::fixture f;
+    f.lim.pending_output = 10'000;
+    auto script = script_of({});
+    for (int i = 0; i < 300; ++i) {
+        script.reads.push_back("ECHO " + std::string(400, 'x') + "\n");
+    }
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    CHECK(script.reads.size() > 100);
+    CHECK(each.talk().output().size() >= f.lim.pending_output);
+    CHECK(each.talk().output().size() < f.lim.pending_output + 2 * turn_step * 500);
+    each.advance(f.lim.write_timeout + 1s);
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::reader);
+}
+
 TEST_CASE("a peer that never leaves after the last reply is closed") {
     test::fixture f;
     auto script = script_of({"QUIT\n"});

@@ -51,7 +51,8 @@ bool link::act() {
     if (is_paused()) {
         return false;
     }
-    const std::array steps{&link::act_for_reader, &link::act_for_writer, &link::acknowledge};
+    const std::array steps{
+        &link::act_for_reader, &link::act_for_writer, &link::act_for_readiness, &link::acknowledge};
     const auto first = choose_.below(steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i) {
         if ((this->*steps.at((first + i) % steps.size()))()) {
@@ -91,6 +92,21 @@ bool link::act_for_writer() {
     return true;
 }
 
+bool link::act_for_readiness() {
+    if (!ready_) {
+        return false;
+    }
+    const bool has_input = !inbound_.empty() || inbound_ended_;
+    if (reset_ || space() > 0) {
+        ready_.complete({}, readiness::output);
+    } else if (awaits_input_ && has_input) {
+        ready_.complete({}, readiness::input);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool link::acknowledge() {
     const auto left = outbound_.size() - acknowledged_;
     acknowledged_ += some_of(choose_, left, 1);
@@ -117,8 +133,9 @@ std::size_t link::take_outbound(std::string_view bytes, std::size_t least) {
 }
 
 std::size_t link::write_now(std::string_view bytes, asio::error_code& ec) {
-    produced_ += bytes.size();
-    on_turn(bytes);
+    const auto fresh = bytes.substr(produced_ - written_);
+    produced_ += fresh.size();
+    on_turn(fresh);
     ec.clear();
     if (closed_) {
         ec = asio::error::bad_descriptor;
@@ -137,6 +154,9 @@ void link::abort_operations() {
         if (*each) {
             each->complete(asio::error::operation_aborted, 0);
         }
+    }
+    if (ready_) {
+        ready_.complete(asio::error::operation_aborted, readiness::output);
     }
 }
 
@@ -162,12 +182,6 @@ void stream::close(asio::error_code& ec) {
 void stream::cancel(asio::error_code& ec) {
     ec.clear();
     link_->abort_operations();
-}
-
-void stream::complete_if_closed(pending<std::size_t>& operation) {
-    if (link_->closed_) {
-        operation.complete(asio::error::bad_descriptor, 0);
-    }
 }
 
 void stream::release() noexcept {

@@ -3,6 +3,8 @@
 #include "support/choices.hpp"
 #include "support/pending.hpp"
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/readiness.hpp>
+#include <butterdb/net/task.hpp>
 
 #include <asio/async_result.hpp>
 
@@ -33,6 +35,10 @@ public:
     // The client's side.
 
     void send(std::string_view bytes);
+    /// Bytes that can be sent before sending blocks.
+    std::size_t sendable() const {
+        return inbound_window - std::min(inbound_window, inbound_.size());
+    }
     /// No more will be sent; the client reads on.
     void end_sending() { inbound_ended_ = true; }
     /// The client is gone: what is under way is lost.
@@ -45,6 +51,8 @@ public:
 
     // The server's side.
 
+    std::size_t space() const { return window - std::min(window, outbound_.size()); }
+    std::size_t unread() const { return inbound_.size(); }
     std::size_t write_now(std::string_view bytes, asio::error_code& ec);
     std::size_t read_now(std::span<char> room);
     void end_output() { outbound_ended_ = true; }
@@ -56,7 +64,7 @@ public:
 
     /// The server's operations do not complete until then; it is called again and again.
     std::function<bool()> is_paused = [] { return false; };
-    /// All replies of a turn, before they are written; then nothing else of the server runs.
+    /// The replies of a turn, before they are written; then nothing else of the server runs.
     std::function<void(std::string_view bytes)> on_turn = [](std::string_view) {};
     /// So many bytes have come into the server's hands.
     std::function<void(std::size_t bytes)> on_read = [](std::size_t) {};
@@ -66,6 +74,8 @@ public:
     std::function<void()> on_gone = [] {};
 
     std::size_t window = 65'536;  ///< bytes that wait for the client at most
+    /// Bytes that wait for the server before the client's sending blocks.
+    std::size_t inbound_window = UINT64_MAX;
 
     // What came of it.
     std::uint64_t number() const { return number_; }
@@ -81,9 +91,9 @@ private:
 
     using outcome = std::pair<asio::error_code, std::size_t>;
 
-    std::size_t space() const { return window - std::min(window, outbound_.size()); }
     bool act_for_reader();
     bool act_for_writer();
+    bool act_for_readiness();
     bool acknowledge();
     std::size_t take_inbound(std::span<char> room);
     std::size_t take_outbound(std::string_view bytes, std::size_t least);
@@ -107,6 +117,8 @@ private:
     std::span<char> room_;
     pending<std::size_t> write_;
     std::string_view unsent_;
+    pending<readiness> ready_;
+    bool awaits_input_ = false;  // ready_ does
 
     std::uint64_t produced_ = 0;
     std::uint64_t written_ = 0;
@@ -154,9 +166,25 @@ public:
             token);
     }
 
+    template <typename Token>
+    auto async_wait_ready(bool input_too, Token&& token) {
+        return asio::async_initiate<Token, void(asio::error_code, readiness)>(
+            [this, input_too](auto handler) {
+                link_->awaits_input_ = input_too;
+                link_->ready_.hold(link_->io_, std::move(handler));
+                complete_if_closed(link_->ready_);
+            },
+            token);
+    }
+
     void close(asio::error_code& ec);
     void cancel(asio::error_code& ec);
 
+    friend auto async_ready(stream& each, bool input_too, into token) {
+        return each.async_wait_ready(input_too, token);
+    }
+    friend bool is_writable(stream& each) { return each.link_->space() > 0; }
+    friend std::size_t bytes_available(stream& each) { return each.link_->unread(); }
     friend stream& socket_of(stream& each) { return each; }
     friend void prepare_stream(stream&) { on_prepare(); }
     friend std::string peer_address(stream& each) { return std::to_string(each.link_->number()); }
@@ -174,7 +202,12 @@ public:
     static inline std::function<void()> on_prepare = [] {};
 
 private:
-    void complete_if_closed(pending<std::size_t>& operation);
+    template <typename Result>
+    void complete_if_closed(pending<Result>& operation) {
+        if (link_->closed_) {
+            operation.complete(asio::error::bad_descriptor, Result());
+        }
+    }
     void release() noexcept;
 
     std::shared_ptr<link> link_;

@@ -75,6 +75,8 @@ public:
     std::string describe() const;
     void expect_all_received();
     std::uint64_t requests_sent() const { return requests_sent_; }
+    /// Bytes that the server has to keep for it while it is idle, at most.
+    std::uint64_t bytes_kept() const;
 
 private:
     void connect();
@@ -91,6 +93,8 @@ private:
     std::uint64_t number_;
     request_style style_;
     manner manner_ = manner::takes_leave;
+    bool writes_first_ = false;  // reads nothing before it has sent everything
+    bool has_sent_all_ = false;
     std::uint64_t requests_due_ = 0;
     std::uint64_t requests_sent_ = 0;
     std::uint64_t stops_at_ = 0;  // bytes sent or received before it misbehaves
@@ -155,6 +159,7 @@ public:
             step();
         }
         faulty = false;
+        drain_at_ = UINT64_MAX;
         finish();
         tally_.refused_writes = store_memory.refusals();
         for (const auto& each : clients_) {
@@ -356,13 +361,29 @@ private:
         time.set_wall(choose_.one_in(2) ? time.wall() + span : time.wall() - span);
     }
 
+    // Sessions give back what an idle client does not need; those that do not get on are closed.
+    void rest() {
+        for (waited_ = {}; waited_ < 45s;) {
+            step();
+        }
+        const auto idle_bytes = limits_.input_bytes_initial + limits_.output_bytes_kept + 512;
+        std::uint64_t held_max = 0;
+        for (const auto& each : clients_) {
+            held_max += idle_bytes + each->bytes_kept();
+        }
+        expect(
+            engine_->client_memory().bytes_used() <= held_max,
+            "idle clients hold " + std::to_string(engine_->client_memory().bytes_used()) +
+                " bytes, at most " + std::to_string(held_max));
+    }
+
     void check_bounds() const {
         expect(
             engine_->count.connected_clients <= limits_.clients_max,
             "there are no more clients than allowed");
         expect(entries_.bytes_used() == store_memory.bytes_held(), "the store's bytes are exact");
         expect(
-            engine_->client_memory().bytes_used() == client_memory.bytes_held(),
+            engine_->request_memory().bytes_used() == client_memory.bytes_held(),
             "the clients' bytes are exact");
     }
 
@@ -381,6 +402,9 @@ private:
         store_memory.never_fail();
         client_memory.never_fail();
         if (!draining_) {
+            if (choose_.one_in(4)) {
+                rest();
+            }
             drain();
         }
         for (waited_ = {}; !drained_;) {
@@ -393,6 +417,7 @@ private:
         for (const auto& each : clients_) {
             each->expect_all_received();
         }
+        expect(engine_->client_memory().bytes_used() == 0, "clients that have left hold no memory");
         server_.reset();
         io_.restart();
         io_.poll();
@@ -464,6 +489,9 @@ client::client(simulation& owner, std::uint64_t number) : sim_(owner), number_(n
     style_.nonsense = choose.one_in(6);
     const auto manners = sim_.may.misbehaviour ? 7U : 4U;
     manner_ = static_cast<manner>(choose.below(manners));
+    // Without faults of memory the server reads on however long the replies wait.
+    const bool is_read_ahead = roomy && !style_.password && !sim_.may.client_memory_fails;
+    writes_first_ = is_read_ahead && choose.one_in(4);
     requests_due_ = 20 + choose.below(60);
     stops_at_ = choose.below(2'000);
 }
@@ -499,6 +527,9 @@ void client::connect() {
     auto& choose = sim_.choose();
     link_ = std::make_shared<link>(sim_.io(), choose, number_);
     link_->window = 1 + choose.below(choose.one_in(4) ? 60'000 : 500);
+    if (writes_first_) {
+        link_->inbound_window = 1 + choose.below(500);
+    }
     judge_.emplace(sim_.model, number_);
     maker_.emplace(choose, sim_.bounds(), style_);
     link_->on_turn = [this](std::string_view bytes) { sim_.note([&] { on_turn(bytes); }); };
@@ -522,12 +553,17 @@ bool client::send() {
     if (unsent_.empty()) {
         next_request();
     }
+    has_sent_all_ = unsent_.empty();
     if (unsent_.empty()) {
         return say_goodbye();
     }
     auto& choose = sim_.choose();
-    const auto all = static_cast<unsigned>(std::min<std::size_t>(unsent_.size(), 65'535));
-    const auto count = choose.one_in(3) ? 1 + choose.below(all) : unsent_.size();
+    const auto sendable = std::min(unsent_.size(), link_->sendable());
+    if (sendable == 0) {
+        return false;
+    }
+    const auto all = static_cast<unsigned>(std::min<std::size_t>(sendable, 65'535));
+    const auto count = choose.one_in(3) ? 1 + choose.below(all) : sendable;
     link_->send(std::string_view(unsent_).substr(0, count));
     unsent_.erase(0, count);
     bytes_sent_ += count;
@@ -570,8 +606,10 @@ bool client::say_goodbye() {
 }
 
 bool client::receive() {
+    const bool server_ends = sim_.draining() || judge_->must_close() || link_->has_ended_output();
+    const bool is_writing = writes_first_ && !has_sent_all_ && !server_ends;
     const bool stopped = manner_ == manner::stops_reading && bytes_received_ >= stops_at_;
-    if (stopped || !link_->something_to_receive()) {
+    if (stopped || is_writing || !link_->something_to_receive()) {
         return false;
     }
     const auto bytes = link_->receive();
@@ -616,6 +654,25 @@ void client::finish() {
 
 bool client::has_to_finish() const {
     return behaves(manner_) && !done_;
+}
+
+// Requests that are queued or have not come whole, watched keys, and a key that is waited for; all
+// with their bookkeeping.
+std::uint64_t client::bytes_kept() const {
+    constexpr std::uint64_t entry = 128;
+    if (!judge_) {
+        return 0;
+    }
+    std::uint64_t bytes = judge_->bytes_open() + entry;
+    for (const auto& request : judge_->who().queue) {
+        for (const auto& word : request) {
+            bytes += word.size() + entry;
+        }
+    }
+    for (const auto& [key, past] : judge_->who().watched) {
+        bytes += key.size() + entry;
+    }
+    return 2 * bytes;
 }
 
 std::string client::describe() const {

@@ -53,6 +53,7 @@ public:
     }
 
     reference::client& who() { return who_; }
+    const reference::client& who() const { return who_; }
     const sent_request* oldest() const { return open_.empty() ? nullptr : &open_.front().sent; }
 
 private:

@@ -18,6 +18,9 @@ public:
     explicit budget_resource(
         std::pmr::memory_resource& upstream, std::uint64_t ceiling = no_ceiling) noexcept
         : upstream_(&upstream), ceiling_(ceiling) {}
+    budget_resource(const budget_resource&) = delete;
+    budget_resource& operator=(const budget_resource&) = delete;
+    ~budget_resource() override = default;
 
     std::uint64_t bytes_used() const noexcept { return used_; }
     std::uint64_t ceiling() const noexcept { return ceiling_; }

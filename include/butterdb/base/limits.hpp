@@ -53,6 +53,7 @@ struct limits {
     std::uint64_t input_bytes_initial = 2 * KiB;  ///< input buffer while little arrives
     std::uint64_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
     std::uint64_t output_bytes_max = 64 * KiB;    ///< replies gathered before they are sent
+    std::uint64_t pending_output = 0;             ///< unsent replies; 0: see pending_output_max
     std::uint64_t output_bytes_kept = 4 * KiB;    ///< output buffer while there is no output
     std::uint64_t reply_bytes_max = 512 * MiB;    ///< one reply; as Redis's longest value
     std::uint64_t linger_bytes_max = 64 * KiB;    ///< input discarded after the last reply
@@ -113,11 +114,17 @@ struct limits {
         return std::max(drain - drain_reserve, std::chrono::milliseconds::zero());
     }
 
-    /// Bytes of all clients' buffers together: unless set, a tenth of the store's ceiling, and
-    /// twice the longest value at least.
+    /// Bytes of all clients' buffers together: unless set, a tenth of the store's ceiling, and at
+    /// least what one client needs that sends the longest value and receives another.
     std::uint64_t client_memory_max() const noexcept {
         return client_memory != 0 ? client_memory
-                                  : std::max(memory_bytes_max / 10, 2 * value_bytes_max);
+                                  : std::max(memory_bytes_max / 10, 2 * value_bytes_max + 1 * MiB);
+    }
+
+    /// Bytes of replies that wait for one client which is still sending: unless set, a quarter of
+    /// what all clients may hold.
+    std::uint64_t pending_output_max() const noexcept {
+        return pending_output != 0 ? pending_output : client_memory_max() / 4;
     }
 
     /// One reply, bytes: it lies in the memory that all clients' buffers share.

@@ -79,6 +79,27 @@ public:
         return is_stranger() ? limits_.stranger_output_bytes_max : limits_.output_bytes_max;
     }
 
+    /// Begins a turn, whose output counts from here on.
+    void begin_turn() noexcept { output_before_turn_ = output_.size(); }
+    /// Returns whether this turn has written or copied so much that it is over.
+    bool has_filled_output() const noexcept {
+        return output_.size() - output_before_turn_ + engine_.bytes_moved() >= output_bytes_max();
+    }
+
+    /// Returns whether input may be read, and requests executed, while replies wait to be sent: as
+    /// long as the unsent replies and the memory of all clients are below their limits.
+    bool may_read_ahead() const noexcept;
+    /// Returns whether the input holds a request, and as many bytes as are read ahead of the
+    /// replies. If the socket has more, the client is blocked in sending: only executing requests
+    /// helps.
+    bool has_read_ahead() const noexcept {
+        const auto enough = std::max<std::uint64_t>(input_.capacity(), limits_.input_bytes_steady);
+        return input_.size() + read_bytes_min > enough && is_ready(0);
+    }
+    /// The input may hold requests that have been read ahead: the next turn is due before the next
+    /// read.
+    void note_input_ahead() noexcept { backlog_ = open() && !input_.empty(); }
+
     /// Looks ahead at what the next `receive` will execute, so that the store has it fetched
     /// meanwhile. Changes nothing that is seen.
     void foresee();
@@ -122,7 +143,6 @@ private:
     void expect_keys();
     std::size_t take_whole_requests(time_point now, std::size_t requests_max);
     bool take_request(time_point now);
-    bool has_filled_output() const noexcept;
     void speak_resp() noexcept;
     void refuse(error::kind what);
     std::size_t next_capacity() const noexcept;
@@ -145,6 +165,7 @@ private:
     std::string_view ahead_of_;         // the input then
     std::uint64_t ahead_settings_ = 0;  // how often they had changed then
 
+    std::size_t output_before_turn_ = 0;  // unsent bytes when the turn began
     bool foreign_ = false;
     bool backlog_ = false;
     std::size_t arrived_ = 0;      // bytes of input when the last reading ended

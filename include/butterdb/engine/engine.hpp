@@ -131,12 +131,24 @@ public:
     /// Bytes of values that the last request has moved within the store.
     std::size_t bytes_moved() const noexcept { return bytes_moved_; }
 
-    /// What all clients hold together.
+    /// Memory of the clients and of everything else that their requests need: `clients_memory`
+    /// and what the engine keeps for itself.
+    budget_resource& request_memory() noexcept { return request_memory_; }
+    const budget_resource& request_memory() const noexcept { return request_memory_; }
+
+    /// Memory of the clients alone, the sum of `peer::memory`: all of it is free once they have
+    /// left.
     budget_resource& client_memory() noexcept { return client_memory_; }
     const budget_resource& client_memory() const noexcept { return client_memory_; }
 
+    /// Returns whether the clients may hold `bytes` more before one of them is closed for it.
+    bool has_client_memory(std::uint64_t bytes) const noexcept {
+        return client_memory_.bytes_used() + bytes <= limits_.client_memory_max() + bytes_shed_;
+    }
+
     /// Closes the clients that hold most, until the others hold no more than
-    /// `limits::client_memory_max`. O(clients) for each; O(1) when there is nothing to do.
+    /// `limits::client_memory_max`. Counts only what closing clients frees. O(clients) for each;
+    /// O(1) when there is nothing to do.
     void shed_clients() {
         if (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
             close_largest_clients();
@@ -229,7 +241,11 @@ private:
     void queue(const verb& row, arguments request, turn& t);
     verb_counters& counted(const verb& row) noexcept;
     void reject(arguments request, const verb* known, peer& who, flat_buffer& out);
-    void clear_scratch();
+    void clear_scratch() noexcept;
+    struct scratch_cleanup {
+        engine& of;
+        ~scratch_cleanup() { of.clear_scratch(); }
+    };
     void refuse_stranger(const verb& row, turn& t);
     bool authenticate(const command::credentials& who, turn& t);
     void fail_password(turn& t);
@@ -268,7 +284,8 @@ private:
     limits& limits_;
     std::vector<word_setting> word_settings_;
     std::vector<verb_counters> count_by_verb_;
-    budget_resource client_memory_;
+    budget_resource request_memory_;
+    budget_resource client_memory_{static_cast<std::pmr::memory_resource&>(request_memory_)};
     static constexpr std::size_t expected_max = 2'048;  // keys, of three cache lines each
 
     std::uint64_t settings_changed_ = 0;
@@ -279,8 +296,8 @@ private:
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
-    std::uint64_t keys_drawn_ = 0;               // of RANDOMKEY
-    std::pmr::string scratch_{&client_memory_};  // a value on its way back into the store
+    std::uint64_t keys_drawn_ = 0;                // of RANDOMKEY
+    std::pmr::string scratch_{&request_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
 };
 

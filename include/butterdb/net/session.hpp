@@ -2,6 +2,7 @@
 
 #include <butterdb/conversation/conversation.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/readiness.hpp>
 #include <butterdb/net/rounds.hpp>
 #include <butterdb/net/stream.hpp>
 #include <butterdb/net/sweeper.hpp>
@@ -118,6 +119,7 @@ inline constexpr std::size_t turn_step = 25;
 /// A turn that is over after its first step, as most are, looks at no second clock.
 inline void take_turn(conversation& talk, watched& watch, const limits& lim, time_source& time) {
     const auto now = time.wall();
+    talk.begin_turn();
     auto left = lim.turn_requests_max;
     const auto step = [&] {
         const auto done = talk.receive(now, std::min<std::size_t>(left, turn_step));
@@ -131,26 +133,87 @@ inline void take_turn(conversation& talk, watched& watch, const limits& lim, tim
         return;
     }
     const auto end = time.now() + lim.turn_time_max;
-    while (talk.backlog() && left > 0 && talk.output().size() < talk.output_bytes_max() &&
-           time.now() < end) {
+    while (talk.backlog() && left > 0 && !talk.has_filled_output() && time.now() < end) {
         step();
     }
 }
 
-/// Sends what one write has left of the output. The peer may stall no longer than
-/// `lim.write_timeout`, a stranger hardly at all.
+/// Ends the wait of a blocked client that has sent more than `line_bytes_max` meanwhile. Returns
+/// whether it did.
+inline bool give_up_overfull_wait(conversation& talk, const limits& lim) {
+    const bool overfull = talk.parked() && talk.input().size() > lim.line_bytes_max;
+    if (overfull) {
+        talk.give_up_waiting();
+    }
+    return overfull;
+}
+
+/// What a session does while replies wait to be sent.
+struct read_ahead_state {
+    bool has_input = true;  ///< more may be read, as far as is known
+    bool executes = false;  ///< the client is blocked in sending: its requests are executed
+};
+
+/// One step while replies wait to be sent and the socket is readable: reads, or takes a turn once
+/// the input is full and the client is still sending. The end of the input is left for the session
+/// to read.
+template <typename Stream>
+task<asio::error_code> read_ahead(
+    Stream& stream,
+    conversation& talk,
+    const limits& lim,
+    watched& watch,
+    time_source& time,
+    read_ahead_state& state) {
+    asio::error_code ec;
+    state.executes = talk.has_read_ahead() || (state.executes && talk.backlog());
+    if (bytes_available(socket_of(stream)) == 0) {
+        state.has_input = false;
+    } else if (state.executes) {
+        give_up_overfull_wait(talk, lim);
+        take_turn(talk, watch, lim, time);
+        const auto sent = try_write(stream, talk.output(), ec);
+        talk.sent(sent);
+    } else if (talk.make_input_room(input_view::read_bytes_max)) {
+        const auto room = talk.input().room();
+        const auto buffer = asio::buffer(room.data(), room.size());
+        const auto received = co_await stream.async_read_some(buffer, into(ec));
+        talk.input().commit(received);
+    } else {
+        state.has_input = false;
+    }
+    co_return ec;
+}
+
+/// Sends what one write has left of the output. A client that writes a whole pipeline before it
+/// reads takes no reply until it has sent everything, so its requests are read and executed
+/// meanwhile, within the limits of `conversation::may_read_ahead`. Fails once neither side has got
+/// on for `lim.write_timeout`; an unauthenticated client has less time.
 template <typename Stream>
 task<asio::error_code> send_rest(
-    Stream& stream, conversation& talk, const limits& lim, watched& watch) {
+    Stream& stream, conversation& talk, const limits& lim, watched& watch, time_source& time) {
     const auto patience = talk.is_stranger() ? lim.stranger_write_timeout : lim.write_timeout;
     asio::error_code ec;
+    read_ahead_state state;
+    bool writable = is_writable(socket_of(stream));
     while (!ec && !talk.output().empty()) {
         watch.expect(awaits::reader, patience);
-        const auto unsent = asio::buffer(talk.output());
-        const auto sent = co_await stream.async_write_some(unsent, into(ec));
-        talk.sent(sent);
+        if (!writable) {
+            const bool input_too = state.has_input && !watch.draining() && talk.may_read_ahead();
+            const auto ready = co_await async_ready(socket_of(stream), input_too, into(ec));
+            writable = ready == readiness::output;
+        }
+        if (!ec && writable) {
+            const auto unsent = asio::buffer(talk.output());
+            const auto sent = co_await stream.async_write_some(unsent, into(ec));
+            talk.sent(sent);
+            writable = false;
+        } else if (!ec) {
+            ec = co_await read_ahead(stream, talk, lim, watch, time, state);
+        }
     }
     watch.expect_nothing();
+    talk.note_input_ahead();
     co_return ec;
 }
 
@@ -183,13 +246,9 @@ task<> linger(Stream& stream, flat_buffer& input, const limits& lim, watched& wa
     }
 }
 
-/// Whether to wait for input before the conversation's next turn. One that is parked listens too,
-/// until so much has come that it must be told that it waited in vain.
+/// Whether to wait for input before the conversation's next turn.
 inline bool must_listen(conversation& talk, const limits& lim) {
-    const bool overfull = talk.parked() && talk.input().size() > lim.line_bytes_max;
-    if (overfull) {
-        talk.give_up_waiting();
-    }
+    const bool overfull = give_up_overfull_wait(talk, lim);
     return !overfull && !talk.woken();
 }
 
@@ -323,7 +382,7 @@ task<asio::error_code> serve(
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
         if (!ec && !talk.output().empty()) {
-            ec = co_await send_rest(stream, talk, lim, watch);
+            ec = co_await send_rest(stream, talk, lim, watch, time);
         }
         if (ec) {
             co_return ec;

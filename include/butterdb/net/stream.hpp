@@ -46,6 +46,15 @@ inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
 /// socket.
 void set_user_timeout(stream_socket& stream, std::chrono::seconds span) noexcept;
 
+/// Bytes that have arrived and have not been read; 0 at the end of the input, too.
+inline std::size_t bytes_available(stream_socket& stream) {
+    asio::error_code ignored;
+    return stream.available(ignored);
+}
+
+/// Returns whether the kernel would take at least a few kilobytes now.
+bool is_writable(stream_socket& stream);
+
 /// Says that nothing more will be written.
 inline void end_output(stream_socket& stream) {
     asio::error_code ignored;
