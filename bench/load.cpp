@@ -1,5 +1,7 @@
 #include "load.hpp"
 
+#include <butterdb/base/text.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -497,7 +499,7 @@ private:
         if (refusal.starts_with(in_text)) {
             refusal.remove_prefix(in_text.size());
         }
-        return std::string(refusal.substr(0, refusal.find(' ')));
+        return escape_for_terminal(refusal.substr(0, refusal.find(' ')));
     }
 
     void note_error(const std::string& kind) {

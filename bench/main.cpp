@@ -3,6 +3,7 @@
 #include "options.hpp"
 #include "report.hpp"
 #include "tasks.hpp"
+#include <butterdb/base/text.hpp>
 #include <butterdb/net/platform.hpp>
 
 #include <CLI/CLI.hpp>
@@ -22,6 +23,10 @@ namespace {
 using namespace butterdb;
 using namespace butterdb::bench;
 
+void complain(const std::string& text) {
+    std::fprintf(stderr, "butterdb-bench: %s\n", escape_for_terminal(text).c_str());
+}
+
 void write_file(const std::string& path, const std::string& text) {
     std::ofstream out(path, std::ios::binary);
     out << text;
@@ -34,7 +39,7 @@ void write_file(const std::string& path, const std::string& text) {
 bool report_regressions(const options& asked, const baseline& earlier, const findings& found) {
     const auto worse = earlier.compare(found.results, asked.tolerance);
     for (const auto& each : worse) {
-        std::fprintf(stderr, "butterdb-bench: worse than the baseline: %s\n", each.c_str());
+        complain("worse than the baseline: " + each);
     }
     return !worse.empty();
 }
@@ -91,10 +96,10 @@ int main(int argc, char** argv) {
         std::printf("%s\n", shown.what());
         return EXIT_SUCCESS;
     } catch (const CLI::ParseError& why) {
-        std::fprintf(stderr, "butterdb-bench: %s; see butterdb-bench --help\n", why.what());
+        complain(std::string(why.what()) + "; see butterdb-bench --help");
         return 2;
     } catch (const std::exception& why) {
-        std::fprintf(stderr, "butterdb-bench: %s\n", why.what());
+        complain(why.what());
         return EXIT_FAILURE;
     }
 }

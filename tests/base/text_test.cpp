@@ -46,7 +46,9 @@ TEST_CASE("bytes that could control a terminal are escaped") {
         {"\x9b", R"(\x9b)"},  // alone, and in forms longer than needed
         {"\xc0\x9b", R"(\xc0\x9b)"},
         {"\xe0\x80\x9b", R"(\xe0\x80\x9b)"},
-        {"\xc1\xbf", R"(\xc1\xbf)"},
+        {"\xc1\x81", R"(\xc1\x81)"},
+        {"\xe0\x83\xa4", R"(\xe0\x83\xa4)"},
+        {"\xf0\x82\x82\xac", R"(\xf0\x82\x82\xac)"},
         {"\xf0\x80\x80\x9b", R"(\xf0\x80\x80\x9b)"},
         {"\xed\xa0\x80", R"(\xed\xa0\x80)"},          // a surrogate
         {"\xf4\x90\x80\x80", R"(\xf4\x90\x80\x80)"},  // over U+10FFFF

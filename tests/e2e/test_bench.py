@@ -443,6 +443,12 @@ class Wrong(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertNotRegex(done.stdout, rb"Wrong Replies: 0\n")
 
+    def test_no_error_of_a_server_controls_the_terminal(self):
+        done = self.against([b"ERROR \x1b[31m\xc2\x9b text\n"])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(rb"refused:\x1b[31m\xc2\x9b", done.stdout)
+        self.assertNotRegex(done.stdout + done.stderr, rb"[\x1b\x9b]")
+
     def replies_too_many(self, reply_to, *arguments, at_the_end=b""):
         """Runs a load against a server that answers each request by `reply_to` of its number."""
         listener = socket.create_server(("127.0.0.1", 0))
