@@ -27,7 +27,7 @@ constexpr figure rate{"operations_per_second", true};
 constexpr figure p99{"latency_us_p99", false};
 constexpr figure cpu{"server_cpu_us_per_operation", false};
 
-// What tells one test from another, besides its load.
+// Columns that tell one test from another, besides those of its load.
 constexpr std::array columns_of_test{
     "server", "test", "protocol", "clients", "threads", "pipeline", "rate"};
 
@@ -87,14 +87,14 @@ std::optional<double> median_of(const std::vector<row>& rounds, const char* figu
     return values.empty() ? std::nullopt : std::optional(median(std::move(values)));
 }
 
-// One test, now and before.
+// A test that was run now and before.
 struct comparison {
     std::string name;
     std::vector<row> now;
     std::vector<row> before;
     double tolerance;
 
-    // Whether both have it; adds to `worse` when it is.
+    // Returns whether the figure is known now and before; adds to `worse` if it is worse now.
     bool look_at(const figure& which, regressions& worse) const {
         const auto new_value = median_of(now, which.name);
         const auto old_value = median_of(before, which.name);

@@ -66,7 +66,7 @@ private:
     std::size_t reply_bytes_max_;
     reply_reader lines_;              // of the text dialect
     std::size_t whole_bytes_ = 0;     // of the elements of RESP that are complete
-    std::uint64_t elements_due_ = 1;  // behind them
+    std::uint64_t elements_due_ = 1;  // of RESP that are not
 };
 
 /// Appends a command: its words in the text dialect or RESP.

@@ -1,7 +1,5 @@
 #include "load.hpp"
 
-#include <butterdb/base/text.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -25,9 +23,13 @@ constexpr auto short_interval = std::chrono::milliseconds(250);
 constexpr auto long_interval = std::chrono::seconds(1);
 constexpr seconds short_test_max{60};
 
-// For the server to close a connection that this tool has ended: all that it still sends until then
-// is more than it was asked for.
+// A server has this long to close a connection that this tool has ended. All that it still sends is
+// more than it was asked for.
 constexpr auto close_patience = std::chrono::seconds(1);
+
+// Refusals are counted by their code, so that a server cannot fill memory with codes.
+constexpr std::size_t code_bytes_max = 32;
+constexpr std::size_t error_kinds_max = 64;
 
 // What a thread measured in one interval.
 struct interval_result {
@@ -121,7 +123,7 @@ struct shared_state {
     bool may_begin = false;
     std::exception_ptr failure;
 
-    // Of a test that has a duration.
+    // Returns when the test ends, if it has a duration.
     steady::time_point end() const {
         return start + std::chrono::duration_cast<steady::duration>(test.duration);
     }
@@ -482,7 +484,7 @@ private:
             case outcome::miss:
                 break;
             case outcome::failure:
-                note_error("refused:" + kind_of(got.text));
+                note_refusal(got.text);
                 break;
             case outcome::wrong:
                 note_error(error_kinds::wrong_value);
@@ -493,13 +495,21 @@ private:
         }
     }
 
-    // `ERROR OOM ...` of the text dialect, `OOM ...` of RESP: OOM.
-    static std::string kind_of(std::string_view refusal) {
+    // Counts a refusal by its code, which is OOM in `ERROR OOM ...` of the text dialect and in
+    // `OOM ...` of RESP. Codes that no server has, and those beyond the bound, count together.
+    void note_refusal(std::string_view refusal) {
         constexpr std::string_view in_text = "ERROR ";
         if (refusal.starts_with(in_text)) {
             refusal.remove_prefix(in_text.size());
         }
-        return escape_for_terminal(refusal.substr(0, refusal.find(' ')));
+        const auto code = refusal.substr(0, refusal.find(' '));
+        const auto kind = "refused:" + std::string(code.substr(0, code_bytes_max));
+        const bool is_code =
+            code.size() <= code_bytes_max &&
+            code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == code.npos;
+        const bool has_room =
+            result_.errors.size() < error_kinds_max || result_.errors.contains(kind);
+        note_error(is_code && has_room ? kind : "refused:other");
     }
 
     void note_error(const std::string& kind) {
@@ -614,8 +624,8 @@ std::optional<process_usage> begin(shared_state& all, std::size_t threads) {
     return usage(all.server);
 }
 
-// What all threads measured: until the test's duration was over, or without one until the last
-// reply.
+// Returns what all threads measured until the test's duration was over, or without one until the
+// last reply.
 measurement sum_of(shared_state& all, const std::vector<std::unique_ptr<worker>>& workers) {
     measurement sum;
     auto end = all.start;

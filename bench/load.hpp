@@ -85,12 +85,13 @@ struct measurement {
     std::uint64_t errors_in_all() const noexcept;
     /// Server's CPU in seconds per reply; nothing when it is not known.
     std::optional<double> cpu_per_operation() const noexcept;
-    /// A reply that cannot be right, a lost write, or a reply too many.
+    /// Returns whether a reply cannot be right, a write was lost, or a reply too many came.
     bool has_wrong() const noexcept {
         return errors.contains(error_kinds::wrong_value) ||
                errors.contains(error_kinds::lost_write) || has_surplus();
     }
-    /// Then no reply is known to belong to a request: there are no other figures.
+    /// Returns whether a reply too many came. Then no reply is known to belong to a request, and
+    /// there are no other figures.
     bool has_surplus() const noexcept { return errors.contains(error_kinds::surplus); }
     bool failed() const noexcept { return errors_in_all() > 0 || !gave_up.empty(); }
 };

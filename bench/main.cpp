@@ -35,7 +35,7 @@ void write_file(const std::string& path, const std::string& text) {
     }
 }
 
-// Prints what is worse than the baseline; true when something is.
+// Prints what is worse than the baseline. Returns whether anything is.
 bool report_regressions(const options& asked, const baseline& earlier, const findings& found) {
     const auto worse = earlier.compare(found.results, asked.tolerance);
     for (const auto& each : worse) {

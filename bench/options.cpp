@@ -24,7 +24,7 @@ constexpr std::uint64_t compare_keys = 100'000;
 constexpr std::uint64_t keys_verified_max = 100'000'000;  // eight bytes each
 constexpr std::uint64_t operations_max = std::uint64_t{1} << 40;
 constexpr std::uint64_t cpu_max = CPU_SETSIZE - 1;    // of sched_setaffinity
-constexpr std::chrono::seconds objective_max{1'000};  // the histograms end behind it
+constexpr std::chrono::seconds objective_max{1'000};  // the histograms end after it
 
 const std::map<std::string, format> formats{
     {"text", format::text}, {"json", format::json}, {"csv", format::csv}};

@@ -43,7 +43,7 @@ struct field {
 
 std::vector<field> fields_of(const result& each);
 
-/// Those of `fields_of` that say what the load is, besides its rate, clients and pipeline.
+/// Returns those of `fields_of` that say what the load is, besides its rate, clients and pipeline.
 std::vector<field> load_fields_of(const load& test);
 
 }  // namespace butterdb::bench

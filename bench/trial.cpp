@@ -1,8 +1,7 @@
 #include "trial.hpp"
 
-#include <butterdb/base/text.hpp>
-
 #include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +11,8 @@
 namespace butterdb::bench {
 
 namespace {
+
+constexpr std::size_t refusal_bytes_max = 512;  // that are shown
 
 // Appends one request of `kind`, about any of the keys.
 void append_one(const request_kind& kind, workload work, flat_buffer& out) {
@@ -33,12 +34,12 @@ task<> try_one(connection& server, const request_kind& kind, const workload& wor
     }
     server.rest();
     if (!got) {
-        throw std::runtime_error(
-            "no reply to '" + printable(kind.text()) + "': " + server.describe(ec));
+        throw std::runtime_error("no reply to '" + kind.text() + "': " + server.describe(ec));
     }
     if (got->what == reply::kind::failure) {
         throw std::runtime_error(
-            "the server refuses '" + printable(kind.text()) + "': " + printable(got->text));
+            "the server refuses '" + kind.text() +
+            "': " + std::string(got->text.substr(0, refusal_bytes_max)));
     }
     server.drop(*got);
 }

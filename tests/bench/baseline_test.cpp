@@ -166,7 +166,7 @@ TEST_CASE("a file that is no table of results is refused") {
     CHECK(contains(fault(whole + "a,b\n"), "line 3: it has 2 cells"));
     for (const std::string number : {"nan", "inf", "0x10", "fast"}) {
         auto text = whole;
-        text.replace(text.find("\"1\",\"1000\"") + 4, 6, '"' + number + '"');  // behind seconds
+        text.replace(text.find("\"1\",\"1000\"") + 4, 6, '"' + number + '"');  // after seconds
         CAPTURE(number);
         CHECK(contains(fault(text), "is no number: '" + number + "'"));
     }

@@ -443,12 +443,6 @@ class Wrong(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertNotRegex(done.stdout, rb"Wrong Replies: 0\n")
 
-    def test_no_error_of_a_server_controls_the_terminal(self):
-        done = self.against([b"ERROR \x1b[31m\xc2\x9b text\n"])
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(rb"refused:\x1b[31m\xc2\x9b", done.stdout)
-        self.assertNotRegex(done.stdout + done.stderr, rb"[\x1b\x9b]")
-
     def replies_too_many(self, reply_to, *arguments, at_the_end=b""):
         """Runs a load against a server that answers each request by `reply_to` of its number."""
         listener = socket.create_server(("127.0.0.1", 0))
@@ -496,12 +490,21 @@ class Wrong(unittest.TestCase):
                 row = self.replies_too_many(lambda number: b"" if number % 2 else b"OK\nOK\n", *arguments)
                 self.assertEqual(row["surplus_replies"], 1)
 
-    def test_a_surplus_reply_behind_the_last_one_is_an_error(self):
+    def test_a_surplus_reply_after_the_last_one_is_an_error(self):
         for arguments in (["--ops", 50], ["--ops", 48, "--pipeline", 4], ["--rate", 500, "--duration", 0.1]):
             with self.subTest(arguments):
                 once = lambda number: b"OK\n"
                 self.assertEqual(self.replies_too_many(once, *arguments)["surplus_replies"], 0)
                 self.assertEqual(self.replies_too_many(once, *arguments, at_the_end=b"OK\n")["surplus_replies"], 1)
+
+    def test_refusals_are_counted_by_codes_that_a_server_cannot_make_up(self):
+        done = self.against([b"ERROR \x1b[31m\xc2\x9b text\n"])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"Errors:        50 refused:other\n", done.stdout)
+        self.assertNotRegex(done.stdout + done.stderr, rb"[\x1b\x9b]")
+        done = self.against([b"ERROR E%d x\n" % number for number in range(1000)], "--ops", 500)
+        kinds = re.findall(rb"refused:(\w+)\n", done.stdout)
+        self.assertEqual((len(kinds), b"other" in kinds), (65, True))
 
     def test_an_open_loop_ends_with_its_last_connection(self):
         done = self.against([b"OK\n", b"OK\n", b""], "--rate", 1000, "--duration", 10 * TIMEOUT)

@@ -87,8 +87,8 @@ public:
     /// Ends a `receive` that is under way with operation_aborted, unless bytes have come for it.
     void stop_receiving();
 
-    /// Ends the sending side and waits until the server has closed its own, but not for bytes
-    /// beyond those of `input()`, and `patience` at most; then closes the connection.
+    /// Ends the sending side, receives until the server closes its own or `input()` has bytes, for
+    /// at most `patience`, and closes the connection.
     task<> finish(steady::duration patience);
 
     bool is_open() const { return socket_.is_open(); }
