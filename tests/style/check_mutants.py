@@ -18,7 +18,7 @@ def main(root):
     failed = 0
     for path in patches:
         done = subprocess.run(
-            ["patch", "--strip=1", "--dry-run", "--forward", "--force", "--input", str(path)], cwd=root, capture_output=True,
+            ["patch", "--strip=1", "--fuzz=0", "--dry-run", "--forward", "--force", "--input", str(path)], cwd=root, capture_output=True,
             text=True)
         if done.returncode != 0:
             print(f"{path.name} does not apply: {done.stdout}")
