@@ -144,6 +144,7 @@ std::string describe_server(
         text.field("evicted_keys", entries.evicted());
         text.field("keyspace_hits", db.count.keyspace_hits);
         text.field("keyspace_misses", db.count.keyspace_misses);
+        text.field("prefetched_keys", entries.prefetched());
     }
     if (text.section("Replication", "REPLICATION")) {
         text.field("role", "master");

@@ -218,6 +218,7 @@ void store::fetch_expected() noexcept {
             __builtin_prefetch(first_slot(home, tagged).entry());
         }
     }
+    prefetched_ += expected_count_;
     expected_count_ = 0;
 }
 

@@ -411,10 +411,14 @@ TEST_CASE("INFO has the fields that programs read, by section") {
     CHECK(all.find("\ntotal_commands_processed:4\n") != all.npos);
     CHECK(all.find("\nkeyspace_hits:1\n") != all.npos);
     CHECK(all.find("\nkeyspace_misses:1\n") != all.npos);
+    CHECK(all.find("\nprefetched_keys:0\n") != all.npos);
     test::append(talk, "INFO stats\nINFO nonsense\n");
     const auto stats = test::take_turns(talk, f.now);
-    CHECK(stats.starts_with("LIST 15\n# Stats\n"));
-    CHECK(stats.ends_with("\nLIST 0\n"));
+    const auto end_of_stats = stats.find("\nLIST 0\n");
+    REQUIRE(end_of_stats + std::string_view("\nLIST 0\n").size() == stats.size());
+    const auto list = std::string_view(stats).substr(0, end_of_stats + 1);
+    const auto fields = std::ranges::count(list, '\n') - 1;  // without the line "LIST n"
+    CHECK(list.starts_with("LIST " + std::to_string(fields) + "\n# Stats\n"));
 }
 
 TEST_CASE("whichever allocation of a conversation fails, the store keeps what it had") {
@@ -561,6 +565,48 @@ TEST_CASE("clients side by side get what the reference says, whatever they say a
         CAPTURE(seed);
         test::choices choose(seed, 2'000);
         REQUIRE_NOTHROW(test::run_dialogues(choose));
+    }
+}
+
+TEST_CASE("the keys of whole requests are prefetched once, before the first request runs") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    const std::string get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    const std::string put = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\nvw\r\n";
+
+    SECTION("read ahead while other clients are read") {
+        test::append(talk, put + get + get);
+        talk.foresee();
+        f.run.fetch_expected();
+        CHECK(f.db.prefetched() == 3);
+        CHECK(test::take_turns(talk, f.now) == "+OK\r\n$2\r\nvw\r\n$2\r\nvw\r\n");
+        CHECK(f.db.prefetched() == 3);
+    }
+    SECTION("one request is prefetched while other clients are read") {
+        test::append(talk, get);
+        talk.foresee();
+        f.run.fetch_expected();
+        CHECK(f.db.prefetched() == 1);
+    }
+    SECTION("a pipeline of the only client") {
+        test::append(talk, put + get);
+        CHECK(test::take_turns(talk, f.now) == "+OK\r\n$2\r\nvw\r\n");
+        CHECK(f.db.prefetched() == 2);
+    }
+    SECTION("a single request of the only client runs without a prefetch") {
+        test::append(talk, put);
+        test::take_turns(talk, f.now);
+        CHECK(f.db.prefetched() == 0);
+    }
+    SECTION("a request without a key, and a line, ask for nothing") {
+        test::append(talk, "*1\r\n$4\r\nPING\r\n");
+        talk.foresee();
+        test::take_turns(talk, f.now);
+        test::append(talk, "GET a\nGET a\n");
+        talk.foresee();
+        test::take_turns(talk, f.now);
+        f.run.fetch_expected();
+        CHECK(f.db.prefetched() == 0);
     }
 }
 

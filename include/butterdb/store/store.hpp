@@ -180,6 +180,8 @@ public:
     /// Entries deleted since the start: past their deadline, and to make room.
     std::uint64_t expired() const noexcept { return expired_; }
     std::uint64_t evicted() const noexcept { return evicted_; }
+    /// Keys whose entries `fetch_expected` has asked for since the start.
+    std::uint64_t prefetched() const noexcept { return prefetched_; }
 
 private:
     struct place {
@@ -242,6 +244,7 @@ private:
     std::size_t expiring_ = 0;
     std::uint64_t expired_ = 0;
     std::uint64_t evicted_ = 0;
+    std::uint64_t prefetched_ = 0;
 
     std::uint64_t sweep_at_ = 0;  // cursor
     unsigned sweep_seen_ = 0;     // of the entries with a deadline that were looked at lately
