@@ -145,7 +145,7 @@ void run(const options& asked) {
         std::printf("listening on %s\n", address.c_str());
     }
     std::fflush(stdout);
-    run_loop(io, bounds).run();
+    run_loop(io, bounds, time).run();
     log.info("stopped");
 }
 

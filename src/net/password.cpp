@@ -11,18 +11,11 @@
 #include <cstddef>
 #include <cstdlib>
 #include <system_error>
+#include <tuple>
 
 namespace butterdb {
 
 namespace {
-
-using digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
-
-digest digest_of(std::string_view text) noexcept {
-    digest made{};
-    ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), made.data());
-    return made;
-}
 
 // Reads a little more than a password may have, so that a longer one is seen as such. A stream
 // would keep a copy in its buffer.
@@ -50,7 +43,12 @@ std::string read_some(const std::filesystem::path& path) {
 
 }  // namespace
 
-password::password(std::string_view text) noexcept : digest_(digest_of(text)) {}
+password::digest password::digest_of(std::string_view text) noexcept {
+    static_assert(std::tuple_size_v<digest> == SHA256_DIGEST_LENGTH);
+    digest made{};
+    ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), made.data());
+    return made;
+}
 
 bool password::is(std::string_view text) const noexcept {
     const auto given = digest_of(text.substr(0, limits{}.password_bytes_max + 1));

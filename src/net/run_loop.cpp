@@ -25,6 +25,7 @@ void polling_policy::slept(span length, span poll_max, std::size_t handlers) noe
 }
 
 void polling_policy::caught(std::size_t handlers) noexcept {
+    ++hits_;
     misses_ = 0;
     if (handlers > few_handlers) {
         score_ -= std::min(score_, 2U);
@@ -60,19 +61,19 @@ void run_loop::run() {
             }
             policy_.missed();
         }
-        const auto begin = steady::now();
+        const auto begin = time_.now();
         const auto ran = io_.run_one();
-        policy_.slept(steady::now() - begin, poll_max, handlers);
+        policy_.slept(time_.now() - begin, poll_max, handlers);
         handlers = ran;
     }
 }
 
 std::size_t run_loop::poll_for(steady::duration span) {
-    const auto end = steady::now() + span;
+    const auto end = time_.now() + span;
     std::size_t found = 0;
     do {
         found = io_.poll();
-    } while (found == 0 && !io_.stopped() && steady::now() < end);
+    } while (found == 0 && !io_.stopped() && time_.now() < end);
     return found;
 }
 

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/manual_time.hpp"
 #include <butterdb/net/client.hpp>
 #include <butterdb/net/listener.hpp>
 #include <butterdb/net/server.hpp>
@@ -8,10 +9,13 @@
 #include <asio/write.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <exception>
+#include <memory>
 #include <memory_resource>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace butterdb;
 using namespace std::chrono_literals;
@@ -84,15 +88,50 @@ private:
     asio::ip::tcp::socket socket_{io_};
 };
 
-// Asks for 60 MB of replies, which do not fit into the kernel.
-void ask_for_much(connection& deaf) {
-    deaf.send("PUT k " + std::string(60'000, 'x') + "\n");
-    CHECK(deaf.receive(3) == "OK\n");
-    std::string gets;
-    for (int i = 0; i < 1000; ++i) {
-        gets += "GET k\n";
+// A server over real sockets whose time a test moves by hand, on the thread of the test.
+class stepped_server {
+public:
+    explicit stepped_server(const limits& of) : lim(of) { front_.start(serving); }
+
+    // Runs until the server waits for its clients, or for time to pass. Returns how many handlers
+    // ran; fails when the server never waits.
+    std::size_t settle() {
+        constexpr std::size_t handlers_max = 1'000'000;
+        io_.restart();
+        std::size_t handlers = 0;
+        for (std::size_t ran = io_.poll(); ran > 0; ran = io_.poll()) {
+            handlers += ran;
+            REQUIRE(handlers < handlers_max);
+        }
+        return handlers;
     }
-    deaf.send(gets);
+    std::size_t advance(steady::duration span) {
+        time.advance(span);
+        return settle();
+    }
+    std::uint16_t port() const { return front_.tcp_port(); }
+
+    limits lim;
+    store entries{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
+    engine db{entries, lim};
+    test::manual_time time;
+
+private:
+    logger quiet_{log_level::error};
+    asio::io_context io_{1};
+    listener front_{io_, any_port(), lim, quiet_};
+
+public:
+    server serving{io_, db, lim, time, quiet_};
+};
+
+// Asks for 60 MB of replies, which do not fit into the kernel's buffers.
+void ask_for_much(connection& deaf) {
+    std::string requests = "PUT k " + std::string(60'000, 'x') + "\n";
+    for (int i = 0; i < 1000; ++i) {
+        requests += "GET k\n";
+    }
+    deaf.send(requests);
 }
 
 }  // namespace
@@ -117,31 +156,64 @@ TEST_CASE("server and clients run in threads") {
     CHECK(right == 400);
 }
 
-TEST_CASE("a peer that takes none of its replies is cut") {
+TEST_CASE("a client that reads none of its replies is closed after the write time-out") {
     limits lim;
-    lim.write_timeout = 1s;
-    running_server server(lim);
+    lim.write_timeout = 7s;
+    stepped_server server(lim);
     connection deaf(server.port());
     ask_for_much(deaf);
-    connection other(server.port());
-    std::string seen;
-    while (seen.find("connected_clients:1\n") == seen.npos) {
-        other.send("INFO clients\nECHO .\n");
-        seen.clear();
-        while (!seen.ends_with(".\n")) {
-            seen += other.receive(1);
-        }
-    }
+    server.settle();
+    REQUIRE(server.db.count.keyspace_hits > 0);
+    server.advance(6s);
+    CHECK(server.db.count.connected_clients == 1);
+    CHECK(server.db.count.closed_unread == 0);
+    server.advance(2s);
+    CHECK(server.db.count.connected_clients == 0);
+    CHECK(server.db.count.closed_unread == 1);
 }
 
-TEST_CASE("a drain cuts what does not end in time") {
+TEST_CASE("a drain closes connections that do not end in time") {
     limits lim;
-    lim.drain = 1s;
-    running_server server(lim);
+    lim.drain = 10s;
+    stepped_server server(lim);
     connection deaf(server.port());
     ask_for_much(deaf);
-    CHECK(deaf.receive(1) == "x");
-    server.drain();
+    server.settle();
+    REQUIRE(server.db.count.keyspace_hits > 0);
+    bool drained = false;
+    server.serving.drain([&] { drained = true; });
+    server.advance(lim.drain_patience() - 1ms);
+    CHECK_FALSE(drained);
+    CHECK(server.db.count.connected_clients == 1);
+    server.advance(1ms);
+    CHECK(drained);
+    CHECK(server.db.count.connected_clients == 0);
+}
+
+TEST_CASE("what several clients ask for is prefetched before the first command runs") {
+    const std::string get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    stepped_server server{limits{}};
+    connection first(server.port());
+    connection second(server.port());
+    server.settle();
+    first.send(get);
+    second.send(get);
+    server.settle();
+    CHECK(server.db.count.keyspace_misses == 2);
+    CHECK(server.entries.prefetched() == 2);
+}
+
+TEST_CASE("clients that wait for a key leave the server nothing to do") {
+    stepped_server server{limits{}};
+    std::vector<std::unique_ptr<connection>> waiting;
+    for (int i = 0; i < 50; ++i) {
+        waiting.push_back(std::make_unique<connection>(server.port()));
+        waiting.back()->send("WAITKEY k 9000000000000000000\n");
+        server.settle();
+    }
+    REQUIRE(server.db.waiting_clients() == 50);
+    server.advance(10s);  // by then idle sessions have given memory back
+    CHECK(server.advance(1h) == 0);
 }
 
 TEST_CASE("a server that is destroyed under load leaves no coroutine behind") {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -30,10 +31,17 @@ public:
         return next;
     }
 
-    /// Moves both clocks, past the alarms on the way, each at its time.
+    /// Moves both clocks, past the alarms on the way, each at its time. Throws std::logic_error
+    /// when an alarm is set for the present again and again.
     void advance(steady::duration span) {
+        constexpr unsigned rings_max = 10'000;  // without time passing
         const auto end = now_ + span;
+        unsigned rings = 0;
         while (next_alarm() <= end) {
+            rings = next_alarm() <= now_ ? rings + 1 : 0;
+            if (rings > rings_max) {
+                throw std::logic_error("an alarm rings without end");
+            }
             move_to(std::max(now_, next_alarm()));
             const auto due = std::ranges::find_if(
                 alarms_, [this](const manual_alarm* each) { return each->when <= now_; });

@@ -18,13 +18,19 @@ public:
 /// A password, as its SHA-256 digest.
 class password {
 public:
-    explicit password(std::string_view text) noexcept;
+    using digest = std::array<unsigned char, 32>;
+
+    explicit password(std::string_view text) noexcept : digest_(digest_of(text)) {}
+    explicit password(const digest& of_text) noexcept : digest_(of_text) {}
+
+    /// Returns the digest of a password.
+    static digest digest_of(std::string_view text) noexcept;
 
     /// Compares digests, in a time that does not depend on what they are.
     bool is(std::string_view text) const noexcept;
 
 private:
-    std::array<unsigned char, 32> digest_;
+    digest digest_;
 };
 
 /// Overwrites `text`, so that it is found neither in the memory of the process nor in a core dump.

@@ -2,9 +2,11 @@
 
 #include <butterdb/base/limits.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/time_source.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace butterdb {
 
@@ -27,6 +29,9 @@ public:
     /// Looked for work in vain.
     void missed() noexcept;
 
+    /// Times that polling found work before the loop slept.
+    std::uint64_t hits() const noexcept { return hits_; }
+
 private:
     static constexpr unsigned wanted_first = 8;  // short sleeps of few handlers, before a trial
     static constexpr unsigned wanted_max = 4096;
@@ -35,23 +40,28 @@ private:
     unsigned score_ = 0;
     unsigned wanted_ = wanted_first;
     unsigned misses_ = 0;  // in a row
+    std::uint64_t hits_ = 0;
 };
 
 /// Runs an io_context like its own `run`, and before it sleeps looks for work for up to
 /// `limits::poll_max`, while that pays.
 class run_loop {
 public:
-    /// Both outlive it.
-    run_loop(asio::io_context& io, const limits& lim) : io_(io), limits_(lim) {}
+    /// All outlive it.
+    run_loop(asio::io_context& io, const limits& lim, time_source& time)
+        : io_(io), limits_(lim), time_(time) {}
 
-    /// Until there is nothing left to wait for.
+    /// Runs until there is nothing left to wait for.
     void run();
+
+    const polling_policy& policy() const noexcept { return policy_; }
 
 private:
     std::size_t poll_for(steady::duration span);
 
     asio::io_context& io_;
     const limits& limits_;
+    time_source& time_;
     polling_policy policy_;
 };
 
