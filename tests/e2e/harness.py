@@ -28,6 +28,17 @@ def clean_environment(**more):
 INSIDE = "BUTTERDB_TEST_INSIDE_NAMESPACE"  # in the environment of a test that runs in one
 
 
+def can_have_a_terminal():
+    """Returns whether a test can run a program on a pseudo-terminal: a bare chroot has no /dev/pts."""
+    try:
+        master, terminal = os.openpty()
+    except OSError:
+        return False
+    os.close(master)
+    os.close(terminal)
+    return True
+
+
 def can_have_a_namespace():
     """Whether a test can run itself again in a network namespace."""
     return os.geteuid() == 0 and shutil.which("unshare") and shutil.which("ip") and \

@@ -16,7 +16,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import TIMEOUT, Server, clean_environment, main, program, run
+from harness import TIMEOUT, Server, can_have_a_terminal, clean_environment, main, program, run
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +132,7 @@ class Suite(unittest.TestCase):
         self.assertEqual(bench.wait(TIMEOUT), 128 + signal.SIGTERM)
         self.assert_ended(child)
 
+    @unittest.skipUnless(can_have_a_terminal(), "no pseudo-terminals here")
     def test_progress_is_shown_on_a_terminal(self):
         pid, terminal = pty.fork()
         if pid == 0:

@@ -11,7 +11,7 @@ import threading
 import tty
 import unittest
 
-from harness import TIMEOUT, Server, clean_environment, main, program, run
+from harness import TIMEOUT, Server, can_have_a_terminal, clean_environment, main, program, run
 
 
 class Waiting(unittest.TestCase):
@@ -367,6 +367,7 @@ class Misbehaving(unittest.TestCase):
         self.assertIn(b"cannot be read", done.stderr)
 
 
+@unittest.skipUnless(can_have_a_terminal(), "no pseudo-terminals here")
 class Terminal(unittest.TestCase):
     def printed(self, server, *arguments):
         """What the client prints on a terminal that shows it."""

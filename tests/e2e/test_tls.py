@@ -1,5 +1,6 @@
 """TLS: the same server over another stream; who may come in with which certificate."""
 
+import re
 import shutil
 import signal
 import socket
@@ -73,6 +74,17 @@ class Tls(unittest.TestCase):
             with server.connect_tls(self.trusting) as c:
                 self.assertEqual(c.ask(b"PING"), b"+PONG\r")
 
+    def test_certificates_made_as_the_operations_page_says_satisfy_strict_clients(self):
+        text = (Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
+        recipe = re.search(r"(?ms)^```\n(openssl req -x509 .*?)^```$", text).group(1)
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["sh", "-ec", recipe], cwd=folder, check=True, capture_output=True, timeout=TIMEOUT)
+            context = ssl.create_default_context(cafile=f"{folder}/authority.pem")
+            context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 has it by default
+            with TlsServer(f"{folder}/server.pem", f"{folder}/server.key") as server, \
+                    server.connect_tls(context, "db.example.com") as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
     def test_versions(self):
         with self.serve() as server:
             for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -100,11 +112,11 @@ class Tls(unittest.TestCase):
         stranger = Authority()
         with self.serve("--tls-ca", self.authority.certificate) as server:
             own = ssl.create_default_context(cafile=self.authority.certificate)
-            own.load_cert_chain(*self.authority.sign("client"))
+            own.load_cert_chain(*self.authority.sign("client", usage="clientAuth"))
             with server.connect_tls(own) as c:
                 self.assertEqual(c.ask(b"PING"), b"+PONG\r")
             foreign = ssl.create_default_context(cafile=self.authority.certificate)
-            foreign.load_cert_chain(*stranger.sign("client"))
+            foreign.load_cert_chain(*stranger.sign("client", usage="clientAuth"))
             for context in (self.trusting, foreign):
                 with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
                     with server.connect_tls(context) as c:
