@@ -3,6 +3,8 @@
 // Catch2 2 (Debian 12) and 3 (later) under one name.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 #endif
