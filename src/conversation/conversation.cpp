@@ -17,7 +17,7 @@ constexpr unsigned small_receives_max = 64;
 conversation::conversation(engine& db, const limits& lim)
     : engine_(db),
       limits_(lim),
-      peer_(db.client_memory()),
+      peer_(db.client_memory(), db.entries().secret()),
       input_(peer_.memory),
       output_(peer_.memory),
       frames_(lim),
@@ -49,7 +49,7 @@ std::size_t conversation::receive(time_point now, std::size_t requests_max) {
             taken = frames_.is_skipping() ? 0U : 1U;
         }
         requests += taken;
-        backlog_ = requests == requests_max || has_filled_output();
+        backlog_ = requests == requests_max || has_done_enough();
     }
     backlog_ = backlog_ && open() && !parked() && !input_.empty();
     if (!backlog_) {
@@ -166,7 +166,7 @@ std::size_t conversation::take_whole_requests(time_point now, std::size_t reques
         all = all.subspan(ahead_[done].arguments);
         input_.consume(ahead_[done++].size);
         // What changes how the next ones are to be read has them read again.
-    } while (done < count && open() && !parked() && !has_filled_output() && !peer_.stranger &&
+    } while (done < count && open() && !parked() && !has_done_enough() && !peer_.stranger &&
              engine_.settings_changed() == ahead_settings_);
     return done;
 }

@@ -40,17 +40,6 @@ std::size_t bytes_of(arguments patterns) {
     return bytes;
 }
 
-// Without the empty ones: no name matches them, and no bound of bytes bounds them.
-std::vector<std::string> in_lower_case(arguments patterns) {
-    std::vector<std::string> lower;
-    for (const auto each : patterns) {
-        if (!each.empty()) {
-            lower.push_back(to_lower(each));
-        }
-    }
-    return lower;
-}
-
 error cannot_set(std::string_view name, std::string_view why) {
     return refusal(
         "CONFIG SET failed (possibly related to argument '" + printable(name) + "') - " +
@@ -125,6 +114,10 @@ const word_setting* engine::find_word(std::string_view name) const {
 
 void engine::run(const command::config& request, turn& t) {
     using action = command::config::action;
+    if (!may_take_steps(t)) {
+        return;
+    }
+    steps_.take(10 * steps_per_description);
     switch (request.what) {
         case action::get:
             get_settings(request.rest, t);
@@ -148,13 +141,15 @@ void engine::get_settings(arguments patterns, turn& t) {
             std::to_string(limits_.pattern_bytes_max) + " bytes"));
         return;
     }
-    const auto lower = in_lower_case(patterns);
-    std::vector<std::pair<std::string_view, std::string>> found;
+    struct named_value {
+        std::string_view name;
+        std::string value;
+        bool is_wanted = false;
+    };
+    std::vector<named_value> all;
     const auto add = [&](std::string_view name, std::string value) {
-        const bool wanted = std::ranges::any_of(
-            lower, [&](std::string_view pattern) { return matches_glob(pattern, name); });
-        if (wanted && !name.empty()) {
-            found.emplace_back(name, std::move(value));
+        if (!name.empty()) {
+            all.push_back({name, std::move(value)});
         }
     };
     for (const auto& each : settings()) {
@@ -167,10 +162,21 @@ void engine::get_settings(arguments patterns, turn& t) {
         add(each.name, each.show());
         add(each.redis_name, each.show());
     }
-    t.out.map(found.size());
-    for (const auto& [name, value] : found) {
-        t.out.bulk(name);
-        t.out.bulk(value);
+    for (const auto pattern : patterns) {
+        if (pattern.empty()) {
+            continue;  // matches no name, and the bound of bytes does not bound how many there are
+        }
+        glob lower(to_lower(pattern), steps_);
+        for (auto& each : all) {
+            each.is_wanted = each.is_wanted || lower.matches(each.name, steps_);
+        }
+    }
+    t.out.map(static_cast<std::size_t>(std::ranges::count_if(all, &named_value::is_wanted)));
+    for (const auto& each : all) {
+        if (each.is_wanted) {
+            t.out.bulk(each.name);
+            t.out.bulk(each.value);
+        }
     }
 }
 

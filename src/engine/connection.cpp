@@ -50,20 +50,20 @@ std::string describe(const peer& each, time_point now) {
 
 // What CLIENT KILL and CLIENT LIST choose clients by.
 struct client_filter {
-    std::vector<std::int64_t> ids;
-    std::string_view address;
+    std::pmr::vector<std::int64_t> ids;  // in order; empty: all
+    std::string_view address{};
     bool skip_me = true;
     bool wrong = false;
 
     bool chooses(const peer& each) const {
         const bool by_id =
-            ids.empty() || std::ranges::find(ids, static_cast<std::int64_t>(each.id)) != ids.end();
+            ids.empty() || std::ranges::binary_search(ids, static_cast<std::int64_t>(each.id));
         return !each.leaving && by_id && (address.empty() || address_of(each) == address);
     }
 };
 
-client_filter read_filter(arguments words) {
-    client_filter filter;
+client_filter read_filter(arguments words, std::pmr::memory_resource& memory) {
+    client_filter filter{std::pmr::vector<std::int64_t>(&memory)};
     for (std::size_t i = 0; i < words.size() && !filter.wrong; i += 2) {
         const bool more = i + 1 < words.size();
         if (more && equals_ignoring_case(words[i], "ID")) {
@@ -85,6 +85,7 @@ client_filter read_filter(arguments words) {
                            !equals_ignoring_case(words[i + 1], "NORMAL");
         }
     }
+    std::ranges::sort(filter.ids);
     return filter;
 }
 
@@ -282,14 +283,19 @@ void engine::set_client_info(std::string_view attribute, std::string_view value,
 }
 
 void engine::list_clients(arguments words, turn& t) {
-    const auto filter = read_filter(words);
+    if (!may_take_steps(t)) {
+        return;
+    }
+    const auto filter = read_filter(words, t.who.memory);
     if (filter.wrong) {
         t.out.failure(wrong_syntax());
         return;
     }
-    std::string lines;
+    std::pmr::string lines(&t.who.memory);
     for (const auto* each = first_peer_; each != nullptr; each = each->next) {
+        steps_.take(steps_per_client);
         if (filter.chooses(*each)) {
+            steps_.take(steps_per_description);
             lines += describe(*each, t.now);
         }
     }
@@ -298,14 +304,22 @@ void engine::list_clients(arguments words, turn& t) {
 
 // One's own connection ends behind the reply.
 void engine::kill_clients(arguments words, turn& t) {
+    if (!may_take_steps(t)) {
+        return;
+    }
     const bool by_address = words.size() == 1;
-    auto filter = by_address ? client_filter{{}, words[0], false, false} : read_filter(words);
+    auto filter = read_filter(by_address ? arguments() : words, t.who.memory);
+    if (by_address) {
+        filter.address = words[0];
+        filter.skip_me = false;
+    }
     if (filter.wrong) {
         t.out.failure(wrong_syntax());
         return;
     }
     std::int64_t killed = 0;
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
+        steps_.take(steps_per_client);
         const bool me = each == &t.who;
         if (!filter.chooses(*each) || (me && filter.skip_me)) {
             continue;

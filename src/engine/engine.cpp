@@ -119,6 +119,7 @@ verb_counters& engine::counted(const verb& row) noexcept {
 void engine::execute(arguments request, peer& who, flat_buffer& out, time_point now) {
     who.last_request = now;
     bytes_moved_ = 0;
+    steps_ = step_budget(limits_.request_steps_max);
     const auto* const row = find_verb(request[0]);
     if (row == nullptr || !row->takes(request.size())) {
         reject(request, row, who, out);
@@ -171,7 +172,8 @@ void engine::clear_scratch() noexcept {
     bytes_moved_ = scratch_.size();
     scratch_.clear();
     if (scratch_.capacity() > limits_.scratch_bytes_kept) {
-        // Move assignment from an empty string keeps the capacity in libstdc++ 12; swapping does not.
+        // Move assignment from an empty string keeps the capacity in libstdc++ 12; swapping does
+        // not.
         std::pmr::string(scratch_.get_allocator()).swap(scratch_);
     }
 }
@@ -201,6 +203,15 @@ void engine::dispatch(const verb& row, arguments request, turn& t) {
 
 // Keeps a request for EXEC, or refuses it.
 void engine::queue(const verb& row, arguments request, turn& t) {
+    if (t.who.queue.size() >= limits_.queued_requests_max) {
+        refuse(
+            refusal(
+                "transaction of more requests than the limit of " +
+                std::to_string(limits_.queued_requests_max) + " (--max-queued-requests)"),
+            t.who,
+            t.bytes);
+        return;
+    }
     std::uint64_t bytes = t.who.queue.bytes();
     for (const auto each : request) {
         bytes += each.size() + sizeof(std::size_t);
@@ -260,12 +271,14 @@ void engine::run(const command::exec&, turn& t) {
     t.in_transaction = true;
     bool whole = true;
     queue.for_each([&](arguments request) {
-        // All are executed, whether or not there is room to say what came of it.
+        // All are executed, whether or not there is room for the reply; but a value for which there
+        // is none is not copied, and so neither taken out of the store.
         const auto before = t.bytes.size();
         try {
             dispatch(*find_verb(request[0]), request, t);
         } catch (const reply_too_long&) {
             whole = false;
+            t.out.refuse_values();
         }
         if (!whole) {
             t.bytes.drop_back(t.bytes.size() - before);
@@ -300,13 +313,16 @@ void engine::run(const command::watch& request, turn& t) {
             return;
         }
     }
+    expect_all(request.keys);
     for (const auto key : request.keys) {
-        if (watches_.has(key, t.who)) {
+        if (t.who.watching.contains(key)) {
             continue;
         }
-        t.who.watching.push_back(
-            {std::pmr::string(key, &t.who.memory), db_.get(key, t.now).has_value()});
-        watches_.add(key, t.who);
+        // In this order: when memory fails in between, `forget_watches` still finds what was added.
+        const auto added = t.who.watching.try_emplace(
+            std::pmr::string(key, &t.who.memory),
+            peer::watched_key{db_.get(key, t.now).has_value()});
+        watches_.add(added.first->second.at, added.first->first, t.who);
     }
     t.out.status("OK");
 }
@@ -324,17 +340,22 @@ void engine::abort_transaction(peer& who) noexcept {
 }
 
 void engine::forget_watches(peer& who) noexcept {
-    for (const auto& each : who.watching) {
-        watches_.remove(each.key, who);
-    }
-    who.watching = std::pmr::vector<peer::watched_key>(&who.memory);
     who.outdated = false;
+    if (who.watching.empty()) {
+        return;
+    }
+    for (auto& [key, each] : who.watching) {
+        watches_.remove(each.at);
+    }
+    auto& all = who.watching;
+    all = peer::watched_keys(0, all.hash_function(), all.key_eq(), all.get_allocator());
 }
 
 // What expired or was evicted has changed too, and nobody was told.
 bool engine::watched_are_there(const peer& who, time_point now) {
     return std::ranges::all_of(who.watching, [&](const auto& each) {
-        return !each.existed || db_.get(each.key, now).has_value();
+        const auto& [key, then] = each;
+        return !then.existed || db_.get(key, now).has_value();
     });
 }
 
@@ -351,7 +372,7 @@ void engine::run(const command::waitkey& request, turn& t) {
     }
     // In this order: when memory fails in between, `remove` still finds what was added.
     t.who.waits_for.emplace(request.key, &t.who.memory);
-    waits_.add(request.key, t.who);
+    waits_.add(t.who.waiting, *t.who.waits_for, t.who);
     wait(t.who, std::chrono::milliseconds(request.milliseconds));
 }
 
@@ -373,6 +394,7 @@ bool engine::resume(peer& who, flat_buffer& out, time_point now) {
 bool engine::answer_waiting(peer& who, flat_buffer& out, time_point now) {
     const auto found = db_.find(*who.waits_for, now);
     if (!found && !who.late) {
+        waits_.add(who.waiting, *who.waits_for, who);  // the key was written, and is gone again
         return false;
     }
     auto t = begin(who, out, now);
@@ -409,15 +431,16 @@ std::size_t engine::waiting_clients() const noexcept {
 
 void engine::stop_waiting(peer& who) noexcept {
     if (who.waits_for) {
-        waits_.remove(*who.waits_for, who);
+        waits_.remove(who.waiting);
         who.waits_for.reset();
     }
 }
 
-// A key was written. That a watched one is gone is seen at EXEC.
+// A key was written. That a watched one is gone is seen at EXEC. A client is notified once: EXEC
+// forgets what it watches, and a client that continues to wait registers again.
 void engine::changed(std::string_view key) {
-    watches_.for_each_watcher(key, [](peer& who) { who.outdated = true; });
-    waits_.for_each_watcher(key, [](peer& who) { who.rouse(); });
+    watches_.take_all(key, [](peer& who) { who.outdated = true; });
+    waits_.take_all(key, [](peer& who) { who.rouse(); });
 }
 
 // What commands share.
@@ -431,6 +454,30 @@ bool engine::fits(std::string_view key, std::size_t value_bytes, turn& t) const 
         t.out.failure(over_limit("value", value_bytes, limits_.value_bytes_max, "--max-value"));
         return false;
     }
+    return true;
+}
+
+// Asks before a request takes many steps. The other clients wait for a transaction as a whole, so
+// all of its requests draw on one budget: returns false, and replies why, if that is spent.
+// Requests that take few steps do not ask, and are executed.
+bool engine::may_take_steps(turn& t) const {
+    if (!steps_.is_spent()) {
+        return true;
+    }
+    t.out.failure(refusal(
+        "transaction has taken its limit of " + std::to_string(limits_.request_steps_max) +
+        " steps (--max-steps); send this command outside of MULTI"));
+    return false;
+}
+
+// Asks before a value is copied that the request does not carry. Returns false, and replies why, if
+// the value is large and the transaction has spent its steps.
+bool engine::may_copy(std::size_t bytes, turn& t) {
+    constexpr std::size_t small_bytes_max = 64 * KiB;
+    if (bytes > small_bytes_max && !may_take_steps(t)) {
+        return false;
+    }
+    steps_.take_bytes(bytes);
     return true;
 }
 

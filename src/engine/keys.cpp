@@ -20,8 +20,14 @@ std::int64_t rounded_seconds(std::int64_t milliseconds) {
 
 }  // namespace
 
-std::size_t engine::erase_all(arguments keys, turn& t) {
+// Has all keys of a request fetched. Many of them end the client's turn.
+void engine::expect_all(arguments keys) {
+    steps_.take(keys.size() * steps_per_entry);
     db_.expect_all(keys);
+}
+
+std::size_t engine::erase_all(arguments keys, turn& t) {
+    expect_all(keys);
     std::size_t erased = 0;
     for (const auto key : keys) {
         erased += db_.erase(key, t.now) ? 1U : 0U;
@@ -30,7 +36,7 @@ std::size_t engine::erase_all(arguments keys, turn& t) {
 }
 
 std::int64_t engine::count_there(arguments keys, turn& t) {
-    db_.expect_all(keys);
+    expect_all(keys);
     std::int64_t found = 0;
     for (const auto key : keys) {
         found += look_up(key, t) ? 1 : 0;
@@ -61,6 +67,9 @@ void engine::run(const command::type& request, turn& t) {
 // Copies an entry with its deadline over another key. False: refused, and told why.
 bool engine::move_value(std::string_view from, std::string_view to, turn& t) {
     const auto found = db_.find(from, t.now);
+    if (!may_copy(found->value.size(), t)) {
+        return false;
+    }
     scratch_.assign(found->value);
     return write(to, scratch_, found->deadline, t);
 }
@@ -99,9 +108,12 @@ void engine::run(const command::copy& request, turn& t) {
 }
 
 void engine::run(const command::randomkey&, turn& t) {
+    if (!may_take_steps(t)) {
+        return;
+    }
     ++keys_drawn_;
     const std::string_view number(reinterpret_cast<const char*>(&keys_drawn_), sizeof keys_drawn_);
-    const auto chosen = db_.random_entry(secret_hash(number, db_.secret()), t.now);
+    const auto chosen = db_.random_entry(secret_hash(number, db_.secret()), t.now, steps_);
     if (chosen) {
         t.out.bulk(chosen->key);
     } else {
@@ -119,38 +131,57 @@ bool engine::is_short_pattern(std::string_view pattern, turn& t) const {
     return is_short;
 }
 
-// Walks twice, first to count: nothing is copied, and nothing changes between.
+// Walks twice, first to count: nothing is copied, and nothing changes between. To look at all keys
+// is what KEYS is for: only what it takes beyond the usual for each of them is limited.
 void engine::run(const command::keys& request, turn& t) {
-    if (!is_short_pattern(request.pattern, t)) {
+    if (!is_short_pattern(request.pattern, t) || !may_take_steps(t)) {
         return;
     }
-    const auto for_each_match = [&](auto act) {
-        std::uint64_t cursor = 0;
-        do {
-            cursor = db_.scan(cursor, keys_step, t.now, [&](const store::entry& each) {
-                if (matches_glob(request.pattern, each.key)) {
-                    act(each.key);
-                }
-            });
-        } while (cursor != 0);
-    };
+    glob pattern(request.pattern, steps_);
+    std::size_t count_looked_at = 0;
     std::size_t count_found = 0;
-    for_each_match([&](std::string_view) { ++count_found; });
+    std::uint64_t cursor = 0;
+    do {
+        step_budget some(limits_.request_steps_max);
+        const auto count_match = [&](const store::entry& each) {
+            ++count_looked_at;
+            count_found += pattern.matches(each.key, some) ? 1U : 0U;
+        };
+        cursor = db_.scan(cursor, keys_step, t.now, count_match, some);
+        steps_.take(some.taken());
+        if (steps_.taken() > limits_.request_steps_max + count_looked_at * limits_.keys_steps) {
+            t.out.failure(refusal(
+                "this pattern takes too many steps for keys this long (--max-steps); use SCAN, or "
+                "a shorter pattern"));
+            return;
+        }
+    } while (cursor != 0);
     t.out.array(count_found);
-    for_each_match([&](std::string_view key) { t.out.bulk(key); });
+    do {
+        step_budget unlimited;
+        const auto reply = [&](const store::entry& each) {
+            if (pattern.matches(each.key, unlimited)) {
+                t.out.bulk(each.key);
+            }
+        };
+        cursor = db_.scan(cursor, keys_step, t.now, reply, unlimited);
+    } while (cursor != 0);
 }
 
 void engine::run(const command::scan& request, turn& t) {
-    if (!is_short_pattern(request.pattern, t)) {
+    if (!is_short_pattern(request.pattern, t) || !may_take_steps(t)) {
         return;
     }
-    std::vector<std::string_view> found;
+    glob pattern(request.pattern, steps_);
+    std::pmr::vector<std::string_view> found(&t.who.memory);
     const auto keys_max = std::min<std::uint64_t>(request.count, limits_.scan_keys_max);
-    const auto next = db_.scan(request.cursor, keys_max, t.now, [&](const store::entry& each) {
-        if (request.strings && matches_glob(request.pattern, each.key)) {
+    const auto visit = [&](const store::entry& each) {
+        if (request.strings && pattern.matches(each.key, steps_)) {
             found.push_back(each.key);
+            steps_.take(each.key.size());  // quoted in the reply
         }
-    });
+    };
+    const auto next = db_.scan(request.cursor, keys_max, t.now, visit, steps_);
     t.out.array(2);
     t.out.bulk(std::to_string(next));
     t.out.array(found.size());
@@ -160,19 +191,21 @@ void engine::run(const command::scan& request, turn& t) {
 }
 
 void engine::run(const command::delprefix& request, turn& t) {
-    std::vector<std::string> found;
-    const auto keys_max = std::min<std::uint64_t>(request.count, limits_.scan_keys_max);
-    const auto next = db_.scan(request.cursor, keys_max, t.now, [&](const store::entry& each) {
-        if (each.key.starts_with(request.prefix)) {
-            found.emplace_back(each.key);
-        }
-    });
-    for (const auto& key : found) {
-        db_.erase(key, t.now);
+    if (!may_take_steps(t)) {
+        return;
     }
+    std::int64_t deleted = 0;
+    const auto keys_max = std::min<std::uint64_t>(request.count, limits_.scan_keys_max);
+    const auto is_wanted = [&](const store::entry& each) {
+        const bool wanted = each.key.starts_with(request.prefix);
+        steps_.take_bytes(std::min(each.key.size(), request.prefix.size()));
+        deleted += wanted ? 1 : 0;
+        return wanted;
+    };
+    const auto next = db_.scan_and_erase(request.cursor, keys_max, t.now, is_wanted, steps_);
     t.out.array(2);
     t.out.bulk(std::to_string(next));
-    t.out.integer(static_cast<std::int64_t>(found.size()));
+    t.out.integer(deleted);
 }
 
 void engine::run(const command::dbsize&, turn& t) {

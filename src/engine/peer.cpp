@@ -1,6 +1,7 @@
 #include <butterdb/engine/peer.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace butterdb {
 
@@ -24,42 +25,55 @@ void request_queue::add(arguments request) {
     counts_.push_back(request.size());
 }
 
-void key_watch::add(std::string_view key, peer& who) {
-    try {
-        auto found = watchers_.find(key);
-        if (found == watchers_.end()) {
-            found = watchers_.try_emplace(std::pmr::string(key, watchers_.get_allocator())).first;
-        }
-        found->second.push_back(&who);
-    } catch (...) {
-        drop_unwatched(key);
-        throw;
+void key_watch::add(registration& at, std::string_view key, peer& client) {
+    if (at.client != nullptr) {
+        return;
     }
+    auto& in = keys_.try_emplace(key).first->second;
+    at = {key, &client, in.last, nullptr};
+    (in.last == nullptr ? in.first : in.last->next) = &at;
+    in.last = &at;
+    ++looked_at_;
 }
 
-bool key_watch::has(std::string_view key, const peer& who) const noexcept {
-    const auto found = watchers_.find(key);
-    return found != watchers_.end() &&
-           std::ranges::find(found->second, &who) != found->second.end();
+void key_watch::remove(registration& at) noexcept {
+    if (at.client == nullptr) {
+        return;
+    }
+    ++looked_at_;
+    const auto found = keys_.find(at.key);
+    auto& in = found->second;
+    (at.previous == nullptr ? in.first : at.previous->next) = at.next;
+    (at.next == nullptr ? in.last : at.next->previous) = at.previous;
+    if (in.first == nullptr) {
+        keys_.erase(found);
+        shrink();
+    } else if (at.previous == nullptr) {
+        // The table continues with the key of the registration that is now the first. This needs
+        // no memory: the table had as many keys before.
+        auto node = keys_.extract(found);
+        node.key() = node.mapped().first->key;
+        keys_.insert(std::move(node));
+    }
+    at = registration();
 }
 
-void key_watch::remove(std::string_view key, const peer& who) noexcept {
-    const auto found = watchers_.find(key);
-    if (found != watchers_.end()) {
-        std::erase(found->second, &who);
-        drop_unwatched(key);
+// Takes a key out of the table; returns the first registration with it, or null.
+registration* key_watch::take_list(std::string_view key) noexcept {
+    const auto found = keys_.find(key);
+    if (found == keys_.end()) {
+        return nullptr;
     }
+    auto* const first = found->second.first;
+    keys_.erase(found);
+    shrink();
+    return first;
 }
 
-// Gives back what a key takes that nobody watches, and what the table takes when it is empty.
-void key_watch::drop_unwatched(std::string_view key) noexcept {
-    const auto found = watchers_.find(key);
-    if (found != watchers_.end() && found->second.empty()) {
-        watchers_.erase(found);
-    }
-    if (watchers_.empty()) {
-        watchers_ = decltype(watchers_)(
-            0, watchers_.hash_function(), watchers_.key_eq(), watchers_.get_allocator());
+// An empty table takes no memory.
+void key_watch::shrink() noexcept {
+    if (keys_.empty()) {
+        keys_ = decltype(keys_)(0, keys_.hash_function(), keys_.key_eq(), keys_.get_allocator());
     }
 }
 

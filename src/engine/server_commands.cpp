@@ -61,11 +61,20 @@ void document(const verb& row, reply_writer& out) {
 
 }  // namespace
 
-void engine::run(const command::info& request, turn& t) const {
+// INFO looks at all clients, to count those that wait.
+void engine::run(const command::info& request, turn& t) {
+    if (!may_take_steps(t)) {
+        return;
+    }
+    steps_.take(10 * steps_per_description + count.connected_clients * steps_per_client);
     t.out.text(describe_server(request.sections, *this, t.now));
 }
 
 void engine::run(const command::help& request, turn& t) {
+    if (!may_take_steps(t)) {
+        return;
+    }
+    steps_.take(verbs().size() * steps_per_entry);
     std::string lines;
     for (const auto& row : verbs()) {
         if (request.verb.empty() || find_verb(request.verb) == &row) {
@@ -81,7 +90,11 @@ void engine::run(const command::help& request, turn& t) {
 
 void engine::run(const command::commands& request, turn& t) {
     using action = command::commands::action;
+    if (!may_take_steps(t)) {
+        return;
+    }
     const auto names = request.names;
+    steps_.take((names.empty() ? verbs().size() : names.size()) * steps_per_description);
     switch (request.what) {
         case action::count:
             t.out.integer(static_cast<std::int64_t>(verbs().size()));
@@ -94,14 +107,7 @@ void engine::run(const command::commands& request, turn& t) {
             break;
         case action::all:
         case action::info:
-            t.out.array(names.empty() ? verbs().size() : names.size());
-            for (const auto& row : names.empty() ? verbs() : std::span<const verb>()) {
-                describe(row, t.out);
-            }
-            for (const auto name : names) {
-                const auto* const row = find_verb(name);
-                row == nullptr ? t.out.null() : describe(*row, t.out);
-            }
+            describe_commands(names, t);
             break;
         case action::docs:
             document_commands(names, t);
@@ -109,15 +115,31 @@ void engine::run(const command::commands& request, turn& t) {
     }
 }
 
+void engine::describe_commands(arguments names, turn& t) {
+    if (names.empty()) {
+        t.out.array(verbs().size());
+        std::ranges::for_each(verbs(), [&](const verb& row) { describe(row, t.out); });
+        return;
+    }
+    t.out.array(names.size());
+    for (const auto name : names) {
+        const auto* const row = find_verb(name);
+        row == nullptr ? t.out.null() : describe(*row, t.out);
+    }
+}
+
+// Each command once, in the order of the table, however often and in which order it is named.
 void engine::document_commands(arguments names, turn& t) {
-    const auto is_asked = [&](const verb& row) {
-        return names.empty() || std::ranges::any_of(names, [&](std::string_view name) {
-                   return equals_ignoring_case(name, row.name);
-               });
-    };
-    t.out.map(static_cast<std::size_t>(std::ranges::count_if(verbs(), is_asked)));
+    std::vector<bool> is_asked(verbs().size(), names.empty());
+    for (const auto name : names) {
+        const auto* const row = find_verb(name);
+        if (row != nullptr) {
+            is_asked[static_cast<std::size_t>(row - verbs().data())] = true;
+        }
+    }
+    t.out.map(static_cast<std::size_t>(std::ranges::count(is_asked, true)));
     for (const auto& row : verbs()) {
-        if (is_asked(row)) {
+        if (is_asked[static_cast<std::size_t>(&row - verbs().data())]) {
             t.out.bulk(to_lower(row.name));
             document(row, t.out);
         }

@@ -61,6 +61,9 @@ void engine::run(const command::set& request, turn& t) {
     const bool met = is_met(request, present);
     if (request.reply == answer::old_value && was_there) {
         t.out.expect_room(present->value.size());
+        if (!may_copy(present->value.size(), t)) {
+            return;
+        }
         scratch_.assign(present->value);
     }
     if (met && !write(request.key, request.value, deadline_of(request.deadline, kept, t.now), t)) {
@@ -125,7 +128,7 @@ void engine::run(const command::getttl& request, turn& t) {
 }
 
 void engine::run(const command::mget& request, turn& t) {
-    db_.expect_all(request.keys);
+    expect_all(request.keys);
     t.out.array(request.keys.size());
     for (const auto key : request.keys) {
         reply_value(look_up(key, t), t);
@@ -134,6 +137,7 @@ void engine::run(const command::mget& request, turn& t) {
 
 void engine::run(const command::mset& request, turn& t) {
     const auto& pairs = request.pairs;
+    steps_.take(pairs.size() * steps_per_entry);
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
         if (!fits(pairs[i], pairs[i + 1].size(), t)) {
             return;
@@ -160,6 +164,9 @@ void engine::run(const command::append& request, turn& t) {
     const auto deadline = deadline_of(found);
     const auto old = value_of(found);
     if (!fits(request.key, old.size() + request.value.size(), t)) {
+        return;
+    }
+    if (!may_copy(old.size(), t)) {
         return;
     }
     scratch_.reserve(old.size() + request.value.size());  // else it would grow to twice that
@@ -206,6 +213,9 @@ void engine::run(const command::setrange& request, turn& t) {
         return;
     }
     const auto deadline = deadline_of(found);
+    if (!may_copy(std::max<std::size_t>(old_size, end), t)) {
+        return;
+    }
     scratch_.reserve(std::max<std::size_t>(old_size, end));
     scratch_.assign(value_of(found));
     scratch_.resize(std::max<std::size_t>(old_size, end));

@@ -664,31 +664,70 @@ std::uint64_t store::walk_bucket(std::uint64_t cursor, Act act) {
     return at.next(first);
 }
 
-std::uint64_t store::scan_slots(
-    std::uint64_t cursor, std::size_t count, time_point now, void* to, visitor visit) {
-    std::size_t visited = 0;
+// Calls meet(segment, slot, entry) for the entries that are not past their deadline, until there
+// are `count` of them. `meet` may remove its own.
+template <typename Meet>
+std::uint64_t store::walk_entries(
+    std::uint64_t cursor, std::size_t count, time_point now, step_budget& steps, Meet meet) {
+    std::size_t met = 0;
     std::size_t walked = 0;
     const auto walked_max = std::max(count, scan_buckets_free);
     do {
-        cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
+        const auto hash = cursor_parts(cursor).prefix;
+        const auto size_before = size_;
+        cursor = walk_bucket(cursor, [&](segment& part, bucket& in) {
             ++walked;
-            for (const auto& each : in.at) {
+            steps.take(steps_per_bucket);
+            for (auto& each : in.at) {
                 if (!each.empty() && !is_past(each, now)) {
-                    visit(to, as_seen(read_entry(each.entry())));
-                    ++visited;
+                    steps.take(steps_per_entry);
+                    meet(part, each, as_seen(read_entry(each.entry())));
+                    ++met;
                 }
             }
         });
-    } while (cursor != 0 && visited < count && walked < walked_max);
+        if (size_ != size_before) {
+            tidy(hash);
+        }
+    } while (cursor != 0 && met < count && walked < walked_max && !steps.is_spent());
     return cursor;
 }
 
-std::optional<store::entry> store::random_entry(std::uint64_t random, time_point now) {
+std::uint64_t store::scan_slots(
+    std::uint64_t cursor,
+    std::size_t count,
+    time_point now,
+    step_budget& steps,
+    void* to,
+    visitor visit) {
+    return walk_entries(
+        cursor, count, now, steps, [&](segment&, slot&, const entry& each) { visit(to, each); });
+}
+
+std::uint64_t store::erase_slots(
+    std::uint64_t cursor,
+    std::size_t count,
+    time_point now,
+    step_budget& steps,
+    void* by,
+    chooser wanted) {
+    const auto erase_wanted = [&](segment& part, slot& at, const entry& each) {
+        if (wanted(by, each)) {
+            steps.take(steps_per_entry + each.memory / 8);  // its pages go back to the system
+            remove(part, at);
+        }
+    };
+    return walk_entries(cursor, count, now, steps, erase_wanted);
+}
+
+std::optional<store::entry> store::random_entry(
+    std::uint64_t random, time_point now, step_budget& steps) {
     std::optional<entry> chosen;
     auto cursor = cursor_parts::cursor_of(random) | (random % segment::buckets);
     for (std::size_t walked = 0; size_ > 0 && !chosen && walked < random_buckets_max; ++walked) {
         std::uint64_t met = 0;
         cursor = walk_bucket(cursor, [&](segment&, bucket& in) {
+            steps.take(steps_per_bucket);
             for (const auto& each : in.at) {
                 // Each of those met is kept with the same probability.
                 if (!each.empty() && !is_past(each, now) && (random >> 8) % ++met == 0) {

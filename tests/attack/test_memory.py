@@ -220,6 +220,27 @@ class Store(Attack):
             c.line()
             self.assertTrue(c.ask(b"KEYS " + b"*" * 1025).startswith(b"ERROR ERR pattern of 1025 bytes"))
 
+    def test_g9_a_transaction_of_more_requests_than_may_wait(self):
+        with self.server.connect() as c:
+            c.send(b"MULTI\n" + b"SCAN 0 COUNT 10000\n" * 30_000 + b"EXEC\n")
+            self.assertEqual(c.line(), b"OK")
+            replies = [c.line() for _ in range(30_001)]
+            self.assertEqual(set(replies[:10_000]), {b"QUEUED"})
+            self.assertTrue(replies[10_000].startswith(b"ERROR ERR transaction of more requests"), replies[10_000])
+            self.assertTrue(replies[-1].startswith(b"ERROR EXECABORT"), replies[-1])
+
+    def test_g12_more_ids_and_names_than_there_are(self):
+        def array(*words):
+            return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(each), each) for each in words)
+
+        with self.server.connect() as c:
+            c.send(array(b"CLIENT", b"LIST", b"ID", *(b"%d" % (9_000_000 + i) for i in range(60_000))))
+            self.assertEqual((c.line(), c.line()), (b"$0\r", b"\r"))
+            c.send(array(b"COMMAND", b"DOCS", *[b"nonsense"] * 60_000))
+            self.assertEqual(c.line(), b"*0\r")
+            c.send(array(b"CONFIG", b"GET", *[b""] * 60_000))
+            self.assertEqual(c.line(), b"*0\r")
+
     def test_g6_g7_numbers_at_the_limits(self):
         least, most = b"-9223372036854775808", b"9223372036854775807"
         refused = b"ERROR", b"INVALID"
@@ -239,6 +260,51 @@ class Store(Attack):
                 for _ in range(int(c.line().split()[1])):
                     c.line()
             self.assertEqual(c.ask(b"GET n"), most)
+
+
+class LongKeys(Attack):
+    """Keys as long as can be, and requests that look at many of them."""
+
+    options = ("--max-memory", "128MiB")
+    growth_max = 24 * MiB
+
+    def put(self, count, size):
+        with self.server.connect() as c:
+            for i in range(count):
+                key = (b"%04d" % i).ljust(size, b"a")
+                c.send(b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$1\r\nv\r\n" % (size, key))
+                self.assertEqual(c.line(), b"+OK\r")
+
+    def test_g8_the_slowest_pattern_over_the_longest_keys(self):
+        self.put(100, 64 * KiB)
+        pattern = b"*" + b"a" * 1000 + b"b"
+        with self.server.connect() as c:
+            calls = 0
+            cursor = b"0"
+            while calls == 0 or cursor != b"0":
+                calls += 1
+                self.assertEqual(c.ask(b"SCAN " + cursor + b" MATCH " + pattern + b" COUNT 10000"), b"LIST 2")
+                cursor = c.line()
+                self.assertEqual(c.line(), b"LIST 0")
+            self.assertGreater(calls, 5)
+            self.assertIn(b"use SCAN", c.ask(b"KEYS " + pattern))
+            self.assertEqual(c.ask(b"KEYS 0099*"), b"LIST 1")
+            self.assertEqual(len(c.line()), 64 * KiB)
+            self.assertEqual(c.ask(b"FLUSHALL"), b"OK")
+
+    def test_g11_delprefix_over_long_keys_takes_no_memory(self):
+        self.put(1000, 60_000)
+        before = self.server.resident()
+        with self.server.connect() as c:
+            cursor = b"0"
+            deleted = 0
+            while deleted == 0 or cursor != b"0":
+                self.assertEqual(c.ask(b"DELPREFIX " + cursor + b" 0 COUNT 10000"), b"LIST 2")
+                cursor = c.line()
+                deleted += int(c.line())
+        self.assertEqual(deleted, 1000)
+        if not SANITIZED:
+            self.assertLess(self.server.resident() - before, 2 * MiB)
 
 
 class Strangers(unittest.TestCase):

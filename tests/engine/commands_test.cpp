@@ -207,9 +207,9 @@ TEST_CASE("keys that collide for a hash without a secret do not for who watches 
     CHECK(std::hash<std::string_view>()(one) == std::hash<std::string_view>()(other));
 #endif
     const hash_secret secret(1);
-    const key_watch::keyed_hash keyed(secret);
+    const keyed_hash keyed(secret);
     CHECK(keyed(one) != keyed(other));
     CHECK(keyed(one) == keyed(std::string(one)));
     const hash_secret other_secret(2);
-    CHECK(keyed(one) != key_watch::keyed_hash(other_secret)(one));
+    CHECK(keyed(one) != keyed_hash(other_secret)(one));
 }

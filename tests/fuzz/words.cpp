@@ -93,7 +93,12 @@ void fuzz_glob(std::string_view bytes) {
     const auto line_end = std::min(bytes.find('\n'), bytes.size());
     const auto pattern = bytes.substr(0, line_end);
     const auto text = bytes.substr(std::min(line_end + 1, bytes.size()));
-    const bool found = matches_glob(pattern, text);
+    step_budget steps;
+    glob compiled(pattern, steps);
+    const auto steps_to_compile = steps.taken();
+    const bool found = compiled.matches(text, steps);
+    BUTTERDB_ASSERT(
+        steps.taken() - steps_to_compile <= 1 + text.size() * (1 + pattern.size() / 64));
     if (pattern.size() <= matcher::bytes_max && text.size() <= matcher::bytes_max) {
         BUTTERDB_ASSERT(found == matcher(pattern, text).matches(0, 0));
     }

@@ -5,6 +5,7 @@
 #include "support/manual_time.hpp"
 #include "support/talk.hpp"
 #include <butterdb/net/session.hpp>
+#include <butterdb/store/store.hpp>
 
 #include <sys/socket.h>
 
@@ -82,4 +83,17 @@ TEST_CASE("a request in steady state allocates nothing, from socket to socket") 
 
     sockets.peer.close();
     io.run();
+}
+
+TEST_CASE("DELPREFIX copies no key") {
+    test::fixture f;
+    conversation talk(f.run, f.lim);
+    for (int i = 0; i < 200; ++i) {
+        REQUIRE(f.db.put("key:" + std::to_string(i) + std::string(10 * KiB, 'x'), "v", f.now));
+    }
+    test::append(talk, "DELPREFIX 0 key: COUNT 10000\n");
+    const auto before = test::allocations();
+    CHECK(test::take_turns(talk, f.now) == "LIST 2\n0\n200\n");
+    CHECK(test::allocations() - before < 20);
+    CHECK(f.db.size() == 0);
 }

@@ -235,6 +235,7 @@ private:
             limits_.request_bytes =
                 choose_.one_in(4) ? 50 + choose_.below(100) : 4 * limits_.value_bytes_max + 300;
             limits_.watched_keys_max = 1 + choose_.below(3);
+            limits_.queued_requests_max = 1 + choose_.below(4);
         }
         if (choose_.one_in(3)) {
             limits_.output_bytes_max = 1 + choose_.below(500);

@@ -200,11 +200,15 @@ void reference::answer(client& who, const words& request, reply_cursor& said, ti
     } else if (
         who.queueing &&
         !is_one_of({"EXEC", "DISCARD", "MULTI", "WATCH", "RESET", "QUIT", "EXIT"})) {
-        if (said.next_is(e.refusal("ERR transaction of"))) {
+        // In bytes, a transaction is limited by what the server takes for it.
+        const bool is_full = who.queue.size() >= limits_.queued_requests_max;
+        if (is_full || said.next_is(e.refusal("ERR transaction of"))) {
             who.spoilt = true;
             e.refused("ERR transaction of");
         } else {
-            who.queue.push_back(request);
+            if (!who.spoilt) {
+                who.queue.push_back(request);
+            }
             e.status("QUEUED");
         }
     } else {

@@ -61,6 +61,9 @@ struct limits {
     std::uint64_t name_bytes_max = 256;           ///< of CLIENT SETNAME and SETINFO
     std::uint64_t pattern_bytes_max = 1 * KiB;    ///< of KEYS and SCAN; all of a CONFIG GET
     std::uint64_t scan_keys_max = 10'000;         ///< of one SCAN or DELPREFIX, whatever its COUNT
+    std::uint64_t request_steps_max = 4'000'000;  ///< of walking, matching and copying in a request
+    std::uint64_t keys_steps = 1'024;             ///< more of them for each key, of KEYS
+    std::uint64_t queued_requests_max = 10'000;   ///< of MULTI
     std::uint64_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
 
     // How long a connection may take.

@@ -82,8 +82,10 @@ public:
     /// Begins a turn, whose output counts from here on.
     void begin_turn() noexcept { output_before_turn_ = output_.size(); }
     /// Returns whether this turn has written or copied so much that it is over.
-    bool has_filled_output() const noexcept {
-        return output_.size() - output_before_turn_ + engine_.bytes_moved() >= output_bytes_max();
+    bool has_done_enough() const noexcept {
+        return output_.size() - output_before_turn_ + engine_.bytes_moved() +
+                   engine_.steps_taken() >=
+               output_bytes_max();
     }
 
     /// Returns whether input may be read, and requests executed, while replies wait to be sent: as
@@ -105,8 +107,8 @@ public:
     void foresee();
 
     /// Executes the requests that are complete in the input: at most `requests_max` of them, and
-    /// none after `output_bytes_max` bytes of output or others moved. Gives how many it has
-    /// taken off the input.
+    /// none after `output_bytes_max` bytes of output, others moved, and steps of walking and
+    /// matching. Returns how many it has taken off the input.
     std::size_t receive(time_point now, std::size_t requests_max);
 
     /// True when the last `receive` met its bounds: call it again before reading on.

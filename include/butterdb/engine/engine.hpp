@@ -3,6 +3,7 @@
 #include <butterdb/base/budget_resource.hpp>
 #include <butterdb/base/limits.hpp>
 #include <butterdb/base/settings.hpp>
+#include <butterdb/base/step_budget.hpp>
 #include <butterdb/base/time.hpp>
 #include <butterdb/engine/peer.hpp>
 #include <butterdb/protocol/command.hpp>
@@ -131,6 +132,14 @@ public:
     /// Bytes of values that the last request has moved within the store.
     std::size_t bytes_moved() const noexcept { return bytes_moved_; }
 
+    /// Steps that the last request has taken of `limits::request_steps_max`.
+    std::uint64_t steps_taken() const noexcept { return steps_.taken(); }
+
+    /// Registrations that WATCH, WAITKEY, writes and leaving clients have looked at so far.
+    std::uint64_t registrations_looked_at() const noexcept {
+        return watches_.looked_at() + waits_.looked_at();
+    }
+
     /// Memory of the clients and of everything else that their requests need: `clients_memory`
     /// and what the engine keeps for itself.
     budget_resource& request_memory() noexcept { return request_memory_; }
@@ -227,7 +236,7 @@ private:
     void run(const command::quit& request, turn& t);
     void run(const command::exit& request, turn& t);
 
-    void run(const command::info& request, turn& t) const;
+    void run(const command::info& request, turn& t);
     void run(const command::help& request, turn& t);
     void run(const command::commands& request, turn& t);
     void run(const command::config& request, turn& t);
@@ -264,7 +273,10 @@ private:
     std::optional<store::entry> look_up(std::string_view key, turn& t);
     bool change_deadline(std::string_view key, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
+    bool may_take_steps(turn& t) const;
+    bool may_copy(std::size_t bytes, turn& t);
     bool move_value(std::string_view from, std::string_view to, turn& t);
+    void expect_all(arguments keys);
     std::size_t erase_all(arguments keys, turn& t);
     std::int64_t count_there(arguments keys, turn& t);
     void reply_value(const std::optional<store::entry>& found, turn& t);
@@ -274,6 +286,7 @@ private:
     void set_client_info(std::string_view attribute, std::string_view value, turn& t) const;
     static void set_no_evict(std::string_view word, turn& t);
     bool is_short_pattern(std::string_view pattern, turn& t) const;
+    static void describe_commands(arguments names, turn& t);
     static void document_commands(arguments names, turn& t);
     void add_word_settings();
     const word_setting* find_word(std::string_view name) const;
@@ -299,6 +312,7 @@ private:
     std::uint64_t keys_drawn_ = 0;                // of RANDOMKEY
     std::pmr::string scratch_{&request_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
+    step_budget steps_;  // of the request
 };
 
 }  // namespace butterdb

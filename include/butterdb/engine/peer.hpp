@@ -33,7 +33,7 @@ public:
     /// Calls act(arguments) for each, in order.
     template <typename Act>
     void for_each(Act act) const {
-        std::vector<std::string_view> request;
+        std::pmr::vector<std::string_view> request(sizes_.get_allocator());
         std::size_t at = 0;
         std::size_t size = 0;
         for (const auto count : counts_) {
@@ -61,15 +61,43 @@ private:
     std::pmr::vector<std::size_t> counts_;  // of each request's arguments
 };
 
+/// Clients choose the keys that tables of theirs have: without the secret, they could have all of
+/// them collide.
+class keyed_hash {
+public:
+    using is_transparent = void;
+
+    explicit keyed_hash(const hash_secret& secret) noexcept : secret_(&secret) {}
+    std::size_t operator()(std::string_view key) const noexcept {
+        return static_cast<std::size_t>(secret_hash(key, *secret_));
+    }
+
+private:
+    const hash_secret* secret_;
+};
+
+struct peer;
+
+/// A client in the list of those that are registered with a key.
+struct registration {
+    std::string_view key{};  ///< in memory of the client
+    peer* client = nullptr;  ///< null: registered with none
+    registration* previous = nullptr;
+    registration* next = nullptr;
+};
+
 /// A client as the engine knows it. Lies in its conversation.
 struct peer {
     struct watched_key {
-        std::pmr::string key;
         bool existed;
+        registration at{};
     };
+    using watched_keys =
+        std::pmr::unordered_map<std::pmr::string, watched_key, keyed_hash, std::equal_to<>>;
 
-    /// `clients_memory` is what all clients' memory comes from.
-    explicit peer(std::pmr::memory_resource& clients_memory) : memory(clients_memory) {}
+    /// `clients_memory` is what all clients' memory comes from. Both outlive the peer.
+    peer(std::pmr::memory_resource& clients_memory, const hash_secret& secret)
+        : memory(clients_memory), watching(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
     ~peer() = default;
@@ -90,10 +118,11 @@ struct peer {
     bool spoilt = false;    ///< one of its requests could not be queued: EXEC refuses
     bool outdated = false;  ///< a watched key has changed: EXEC does nothing
     request_queue queue{memory};
-    std::pmr::vector<watched_key> watching{&memory};
+    watched_keys watching;
 
     // WAITKEY: nothing else of this client runs until it has an answer.
     std::optional<std::pmr::string> waits_for;  ///< a key
+    registration waiting{};                     ///< with that key
     bool late = false;                          ///< it has waited as long as it is to
     bool woken = false;                         ///< worth another try
     /// For who calls `engine::wake_late`: until when it waits.
@@ -134,49 +163,49 @@ struct peer {
     peer* next = nullptr;
 };
 
-/// Who watches which key.
+/// The clients that are registered with each key, in the order in which they came. What a
+/// registration takes is memory of its client, but for one small node for each key.
 class key_watch {
 public:
-    /// Clients choose the keys: without the secret they could have all of them collide.
-    class keyed_hash {
-    public:
-        using is_transparent = void;
-
-        explicit keyed_hash(const hash_secret& secret) noexcept : secret_(&secret) {}
-        std::size_t operator()(std::string_view key) const noexcept {
-            return static_cast<std::size_t>(secret_hash(key, *secret_));
-        }
-
-    private:
-        const hash_secret* secret_;
-    };
-
     /// Both outlive it.
     key_watch(std::pmr::memory_resource& memory, const hash_secret& secret)
-        : watchers_(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
+        : keys_(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
 
-    /// Throws std::bad_alloc; then nothing has changed.
-    void add(std::string_view key, peer& who);
-    void remove(std::string_view key, const peer& who) noexcept;
-    bool has(std::string_view key, const peer& who) const noexcept;
+    /// Registers a client with a key, unless `at` is registered already. `key` and `at` stay where
+    /// they are until it is removed. Throws std::bad_alloc; then nothing has changed. O(1).
+    void add(registration& at, std::string_view key, peer& client);
+    /// Does nothing if `at` is not registered. O(1).
+    void remove(registration& at) noexcept;
 
-    /// Calls act(peer) for everybody who watches the key.
+    /// Removes all registrations with a key, and calls act(peer) for each. So a key that is written
+    /// again and again costs each registration once.
     template <typename Act>
-    void for_each_watcher(std::string_view key, Act act) const {
-        if (watchers_.empty()) {
-            return;
-        }
-        const auto found = watchers_.find(key);
-        if (found != watchers_.end()) {
-            std::ranges::for_each(found->second, [&](peer* each) { act(*each); });
+    void take_all(std::string_view key, Act act) {
+        auto* next = keys_.empty() ? nullptr : take_list(key);
+        while (next != nullptr) {
+            auto& each = *std::exchange(next, next->next);
+            auto& client = *each.client;
+            each = registration();
+            ++looked_at_;
+            act(client);
         }
     }
 
-private:
-    void drop_unwatched(std::string_view key) noexcept;
+    /// Registrations that have been looked at so far. Tests count them.
+    std::uint64_t looked_at() const noexcept { return looked_at_; }
 
-    std::pmr::unordered_map<std::pmr::string, std::pmr::vector<peer*>, keyed_hash, std::equal_to<>>
-        watchers_;
+private:
+    struct list {
+        registration* first = nullptr;
+        registration* last = nullptr;
+    };
+
+    registration* take_list(std::string_view key) noexcept;
+    void shrink() noexcept;
+
+    // Each key is that of the first in its list.
+    std::pmr::unordered_map<std::string_view, list, keyed_hash, std::equal_to<>> keys_;
+    std::uint64_t looked_at_ = 0;
 };
 
 }  // namespace butterdb

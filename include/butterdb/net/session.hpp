@@ -133,7 +133,7 @@ inline void take_turn(conversation& talk, watched& watch, const limits& lim, tim
         return;
     }
     const auto end = time.now() + lim.turn_time_max;
-    while (talk.backlog() && left > 0 && !talk.has_filled_output() && time.now() < end) {
+    while (talk.backlog() && left > 0 && !talk.has_done_enough() && time.now() < end) {
         step();
     }
 }

@@ -47,6 +47,8 @@ public:
     /// Throws reply_too_long unless a value of so many bytes may follow. A request that changes
     /// something before it replies asks first. What quoting adds does not count.
     void expect_room(std::size_t bytes) const;
+    /// From now on, every value and every text is too long.
+    void refuse_values() noexcept { bytes_max_ = 0; }
     /// The key is not there; in text `NOT_FOUND`.
     void null() { null("$-1\r\n"); }
     /// There is no array: an EXEC that did nothing.

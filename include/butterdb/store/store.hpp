@@ -1,6 +1,7 @@
 #pragma once
 
 #include <butterdb/base/budget_resource.hpp>
+#include <butterdb/base/step_budget.hpp>
 #include <butterdb/base/time.hpp>
 #include <butterdb/store/slab_resource.hpp>
 
@@ -145,21 +146,48 @@ public:
     /// Entries that have a deadline.
     std::size_t expiring() const noexcept { return expiring_; }
 
-    /// A step of a walk over all entries: calls `visit(const entry&)` for at least `count` of them
-    /// from `cursor` on, or for all in as many buckets (82 at least), and gives the next cursor, 0
-    /// at the end. Begin with 0. An entry that is there from the first call to the last is visited
-    /// at least once, however the store changes between the calls; one that is moved may be visited
-    /// again. `visit` must not change the store.
+    /// A part of a walk over all entries: calls `visit(const entry&)` for at least `count` of them
+    /// from `cursor` on, or for all in as many buckets (82 at least), and returns the next cursor,
+    /// 0 at the end. Begin with 0. An entry that is there from the first call to the last is
+    /// visited at least once, however the store changes between the calls; one that is moved may be
+    /// visited again. `visit` must not change the store.
+    ///
+    /// Draws what it does from `steps`, from which `visit` may draw too, and returns early once
+    /// they are spent; but not before it has walked over one bucket.
+    template <typename Visit>
+    std::uint64_t scan(
+        std::uint64_t cursor, std::size_t count, time_point now, Visit visit, step_budget& steps) {
+        return scan_slots(cursor, count, now, steps, &visit, [](void* to, const entry& each) {
+            (*static_cast<Visit*>(to))(each);
+        });
+    }
     template <typename Visit>
     std::uint64_t scan(std::uint64_t cursor, std::size_t count, time_point now, Visit visit) {
-        return scan_slots(cursor, count, now, &visit, [](void* to, const entry& each) {
-            (*static_cast<Visit*>(to))(each);
+        step_budget unlimited;
+        return scan(cursor, count, now, visit, unlimited);
+    }
+
+    /// Walks as `scan` does, and deletes the entries for which `wanted(const entry&)` returns true,
+    /// without a copy of their keys.
+    template <typename Wanted>
+    std::uint64_t scan_and_erase(
+        std::uint64_t cursor,
+        std::size_t count,
+        time_point now,
+        Wanted wanted,
+        step_budget& steps) {
+        return erase_slots(cursor, count, now, steps, &wanted, [](void* by, const entry& each) {
+            return static_cast<bool>((*static_cast<Wanted*>(by))(each));
         });
     }
 
     /// Some entry, chosen by `random`; nothing when the store is empty, or nothing but entries past
-    /// their deadline in 16,384 buckets. Expected O(1).
-    std::optional<entry> random_entry(std::uint64_t random, time_point now);
+    /// their deadline in 16,384 buckets. Draws what it does from `steps`. Expected O(1).
+    std::optional<entry> random_entry(std::uint64_t random, time_point now, step_budget& steps);
+    std::optional<entry> random_entry(std::uint64_t random, time_point now) {
+        step_budget unlimited;
+        return random_entry(random, now, unlimited);
+    }
 
     /// Frees what `clear` left and entries past their deadline, in at most `steps` steps of a
     /// bucket each, from where the last sweep ended; moves the entries of one slab where a quarter
@@ -189,6 +217,7 @@ private:
         slot* at;       // null: there is no such entry
     };
     using visitor = void (*)(void* to, const entry& each);
+    using chooser = bool (*)(void* by, const entry& each);
 
     std::uint64_t hash_of(std::string_view key) const noexcept { return hash_(key, secret_); }
     std::uint64_t hash_of(const slot& at) const noexcept;
@@ -227,8 +256,23 @@ private:
     bool sweep_buckets(time_point now, std::size_t steps);
     void pace_sweep(time_point now);
     void sweep_bucket(time_point now);
+    template <typename Meet>
+    std::uint64_t walk_entries(
+        std::uint64_t cursor, std::size_t count, time_point now, step_budget& steps, Meet meet);
     std::uint64_t scan_slots(
-        std::uint64_t cursor, std::size_t count, time_point now, void* to, visitor visit);
+        std::uint64_t cursor,
+        std::size_t count,
+        time_point now,
+        step_budget& steps,
+        void* to,
+        visitor visit);
+    std::uint64_t erase_slots(
+        std::uint64_t cursor,
+        std::size_t count,
+        time_point now,
+        step_budget& steps,
+        void* by,
+        chooser wanted);
     template <typename Act>
     std::uint64_t walk_bucket(std::uint64_t cursor, Act act);
 
