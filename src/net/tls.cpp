@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <memory>
 #include <utility>
 
 namespace butterdb {
@@ -27,12 +28,23 @@ void check(const asio::error_code& ec, const char* what, const std::string& path
     }
 }
 
-// One's own certificate and its key.
+// Loads one's own certificate and its key. OpenSSL would ask for the pass phrase of an encrypted
+// key at the terminal, and the whole process would wait for it: it gets an empty one.
 void load_identity(context& tls, const tls_files& files) {
+    const auto was_asked = std::make_shared<bool>(false);
+    tls.set_password_callback([was_asked](std::size_t, context::password_purpose) {
+        *was_asked = true;
+        return std::string();
+    });
     asio::error_code ec;
     tls.use_certificate_chain_file(files.certificate, ec);
     check(ec, "certificate", files.certificate);
     tls.use_private_key_file(files.key, context::pem, ec);
+    if (ec && *was_asked) {
+        throw tls_error(
+            "cannot use the key " + files.key +
+            ": it is encrypted; decrypt it first (openssl pkey -in ENCRYPTED -out KEY)");
+    }
     check(ec, "key", files.key);
 }
 

@@ -33,6 +33,13 @@ class Authority:
             "-keyout", key, "-out", certificate)
         return certificate, key
 
+    def encrypt(self, key, pass_phrase, form="pkcs8"):
+        """Returns the path of an encrypted copy of a key, in PKCS #8 or in OpenSSL's older form."""
+        encrypted = self._path(f"{Path(key).stem}.{form}")
+        older = ["-traditional"] if form == "traditional" else []
+        self._openssl("pkey", *older, "-in", key, "-aes256", "-passout", f"pass:{pass_phrase}", "-out", encrypted)
+        return encrypted
+
     def _path(self, name):
         return str(Path(self.folder.name, name))
 

@@ -48,12 +48,13 @@ def can_have_a_namespace():
 class Server:
     """A butterdb on a port that the kernel chose. Stops with the `with` block."""
 
-    def __init__(self, *options, env=None, port=0, stderr=None):
+    def __init__(self, *options, env=None, port=0, stderr=None, **process):
         port_option = [] if port is None else ["--port", str(port)]
         self.log = tempfile.TemporaryFile("a+b")  # both sides append
         self.process = subprocess.Popen(
             [program("butterdb"), *port_option, *options],
-            stdout=subprocess.PIPE, stderr=self.log if stderr is None else stderr, env=env or clean_environment())
+            stdout=subprocess.PIPE, stderr=self.log if stderr is None else stderr, env=env or clean_environment(),
+            **process)
         self.addresses = []
         self.port = None
         self.tls_port = None

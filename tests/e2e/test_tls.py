@@ -1,5 +1,8 @@
 """TLS: the same server over another stream; who may come in with which certificate."""
 
+import fcntl
+import os
+import pty
 import re
 import shutil
 import signal
@@ -7,11 +10,12 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import termios
 import unittest
 from pathlib import Path
 
 from certificates import Authority
-from harness import TIMEOUT, Connection, Server, clean_environment, main, run
+from harness import TIMEOUT, Connection, Server, clean_environment, main, program, run
 
 
 class TlsServer(Server):
@@ -190,6 +194,34 @@ class Tls(unittest.TestCase):
                 self.assertIn("the old certificates stay: cannot use the key", server.stderr())
                 self.assertEqual(certificate(), "renewed")
                 self.assertEqual(old.ask(b"PING"), b"+PONG\r")
+
+    def test_an_encrypted_key_is_refused_and_no_pass_phrase_is_asked_for_at_the_terminal(self):
+        terminal, end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.close, end)
+
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(end, termios.TIOCSCTTY, 0)
+
+        on_terminal = {"stdin": end, "preexec_fn": own_terminal}
+        for form in ("pkcs8", "traditional"):
+            encrypted = self.authority.encrypt(self.key, "sesame", form)
+            with self.subTest(form), tempfile.TemporaryDirectory() as folder:
+                key = shutil.copy(self.key, f"{folder}/key")
+                with TlsServer(self.certificate, key, **on_terminal) as server:
+                    shutil.copy(encrypted, key)
+                    server.process.send_signal(signal.SIGHUP)
+                    while "the old certificates stay" not in server.stderr():
+                        self.assertEqual(server.info("connected_clients"), "1")
+                    self.assertIn(f"cannot use the key {key}: it is encrypted; decrypt it first", server.stderr())
+                    with server.connect_tls(self.trusting) as c:
+                        self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                done = subprocess.run(
+                    [program("butterdb"), "--port", "0", "--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", key],
+                    capture_output=True, timeout=TIMEOUT, env=clean_environment(), **on_terminal)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"it is encrypted; decrypt it first", done.stderr)
 
     def test_the_end_is_said_by_both(self):
         with self.serve() as server:
