@@ -9,6 +9,7 @@
 #include <butterdb/net/run_loop.hpp>
 #include <butterdb/net/server.hpp>
 #include <butterdb/net/time_source.hpp>
+#include <butterdb/net/tls.hpp>
 #include <butterdb/store/store.hpp>
 
 #include <asio/signal_set.hpp>
@@ -154,8 +155,14 @@ void run(const options& asked) {
 int main(int argc, char** argv) {
     reserve_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);
+    const bool counts_tls = count_tls_memory();  // first: reading a password uses OpenSSL
     try {
-        run(read_options(argc, argv));
+        auto asked = read_options(argc, argv);
+        if (!counts_tls) {
+            asked.warnings.emplace_back(
+                "the memory of TLS cannot be counted: --max-client-memory does not limit it");
+        }
+        run(asked);
         return EXIT_SUCCESS;
     } catch (const early_exit& exit) {
         std::fprintf(

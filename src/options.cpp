@@ -204,9 +204,13 @@ private:
             throw early_exit{2, "--tls-port needs --tls-cert and --tls-key"};
         }
         const bool has_file = !listen.tls.certificate.empty() || !listen.tls.key.empty() ||
-                              !listen.tls.authority.empty();
-        if (!listen.tls_port && has_file) {
-            throw early_exit{2, "--tls-cert, --tls-key and --tls-ca need --tls-port"};
+                              !listen.tls.authority.empty() || !listen.tls.revocations.empty();
+        if (!listen.tls_port && (has_file || listen.tls.ciphers != modern_ciphers)) {
+            throw early_exit{
+                2, "--tls-cert, --tls-key, --tls-ca, --tls-crl and --tls-ciphers need --tls-port"};
+        }
+        if (!listen.tls.revocations.empty() && listen.tls.authority.empty()) {
+            throw early_exit{2, "--tls-crl needs --tls-ca"};
         }
     }
 
@@ -298,9 +302,10 @@ private:
         auto text = addresses + "\nport = " + port_text(listen.port) +
                     "\ntls-port = " + port_text(listen.tls_port) + "\ntls-cert = \"" +
                     listen.tls.certificate + "\"\ntls-key = \"" + listen.tls.key +
-                    "\"\ntls-ca = \"" + listen.tls.authority + "\"\nunix-socket = \"" +
-                    listen.unix_socket + "\"\n" + file + "\nprotected-mode = " + protected_ +
-                    "\neviction = " + eviction_ + "\n";
+                    "\"\ntls-ca = \"" + listen.tls.authority + "\"\ntls-crl = \"" +
+                    listen.tls.revocations + "\"\ntls-ciphers = \"" + listen.tls.ciphers +
+                    "\"\nunix-socket = \"" + listen.unix_socket + "\"\n" + file +
+                    "\nprotected-mode = " + protected_ + "\neviction = " + eviction_ + "\n";
         for (const auto& each : settings()) {
             text.append(each.name).append(" = ").append(each.show(bounds)).append("\n");
         }
@@ -323,8 +328,15 @@ private:
         option("tls-cert", listen.tls.certificate, "The server's certificate, and its chain (PEM)")
             ->type_name("PATH");
         option("tls-key", listen.tls.key, "Its key (PEM)")->type_name("PATH");
-        option("tls-ca", listen.tls.authority, "Whose certificates clients must show (PEM)")
+        option(
+            "tls-ca",
+            listen.tls.authority,
+            "The authority that must have signed the certificates of clients (PEM)")
             ->type_name("PATH");
+        option("tls-crl", listen.tls.revocations, "The certificates that it has revoked (PEM)")
+            ->type_name("PATH");
+        option("tls-ciphers", listen.tls.ciphers, "Suites of TLS 1.2, in OpenSSL's words")
+            ->type_name("LIST");
         option("bind", listen.addresses, "IP address to listen on, may repeat (default: loopback)")
             ->type_name("ADDRESS")
             ->delimiter(',')

@@ -69,6 +69,8 @@ constexpr auto table = std::to_array<setting>({
      "Memory for all entries, index included"),
     row<&limits::clients_max>("max-clients", "maxclients", count, 1, 10'000'000, live,
      "Connections at once"),
+    row<&limits::handshakes_max>("max-handshakes", "", count, 1, 1'000'000, live,
+     "TLS handshakes at once; for one more, that which waits longest for its client is closed"),
     or_zero(row<&limits::client_memory>("max-client-memory", "maxmemory-clients", bytes,
      client_memory_least, size_most, live,
      "Memory of all clients' buffers; 0: a tenth of max-memory, at least twice max-value, 1MiB")),

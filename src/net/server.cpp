@@ -31,6 +31,7 @@ server::server(
       log_(log),
       sweeper_(time),
       rounds_(io.get_executor(), [&db] { db.fetch_expected(); }),
+      handshakes_(io, time, lim),
       drain_alarm_(time.make_alarm([this] {
           log_.warning("cutting connections that did not end in time");
           sweeper_.close_all();
@@ -60,6 +61,7 @@ server::~server() {
     engine_.on_wrong_password = nullptr;
     drained_ = nullptr;
     sweeper_.close_all();
+    handshakes_.stop();
     io_.restart();
     while (tasks_ > 0 && io_.run_one() > 0) {
     }
@@ -138,15 +140,15 @@ void server::note_drained() {
     }
 }
 
-// Of TLS. Who connects and goes, as those do who look whether a server is there, has failed
-// nothing.
-void server::note_handshake(const asio::error_code& failed) {
-    if (failed == asio::error::eof || failed == asio::error::connection_reset) {
-        return;
-    }
+// A client that connects and leaves, as health checks do, has failed nothing.
+bool server::is_departure(const asio::error_code& ec) {
+    return ec == asio::error::eof || ec == asio::error::connection_reset;
+}
+
+void server::note_handshake(const std::string& why) {
     ++engine_.count.handshakes_failed;
     if (handshake_log_.due(time_.now())) {
-        log_.warning("a TLS handshake failed: ", failed.message());
+        log_.warning("a TLS handshake failed: ", why);
     }
 }
 
@@ -187,6 +189,7 @@ void server::wake_upkeep() {
 
 void server::upkeep() {
     const bool more = engine_.upkeep(time_.wall());
+    engine_.shed_clients();  // TLS may have taken memory without a request
     auto& requests = engine_.request_memory();
     if (requests.peak() >= requests.bytes_used() + spare_bytes_max) {
         requests.reset_peak();

@@ -1,9 +1,15 @@
+#include <butterdb/base/limits.hpp>
 #include <butterdb/net/tls.hpp>
 
+#include <malloc.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -13,13 +19,56 @@ namespace {
 
 using asio::ssl::context;
 
-void require_modern(context& tls) {
+// The most that one call of `write` encrypts before others have their turn, bytes.
+constexpr std::size_t write_bytes_max = 64 * KiB;
+
+// Of a client's certificate with those between it and the authority, bytes. Three of RSA take 5
+// KiB.
+constexpr long certificates_bytes_max = 16 * KiB;
+
+// What OpenSSL has allocated and not freed, bytes. There is one thread.
+std::int64_t openssl_bytes = 0;
+
+void count_block(void* block, int sign) noexcept {
+    openssl_bytes += sign * static_cast<std::int64_t>(::malloc_usable_size(block));
+}
+
+// OpenSSL's three functions of memory, with the place in its sources that calls them.
+void* allocate(std::size_t bytes, const char* /*file*/, int /*line*/) {
+    void* const block = std::malloc(bytes);
+    count_block(block, 1);
+    return block;
+}
+
+void release(void* block, const char* /*file*/, int /*line*/) {
+    count_block(block, -1);
+    std::free(block);
+}
+
+void* reallocate(void* block, std::size_t bytes, const char* file, int line) {
+    if (bytes == 0) {
+        release(block, file, line);
+        return nullptr;
+    }
+    const auto before = static_cast<std::int64_t>(::malloc_usable_size(block));
+    void* const moved = std::realloc(block, bytes);
+    if (moved != nullptr) {
+        openssl_bytes -= before;
+        count_block(moved, 1);
+    }
+    return moved;
+}
+
+void require_modern(context& tls, const tls_files& files) {
     auto* const native = tls.native_handle();
     ::SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
     ::SSL_CTX_set_options(
         native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     ::SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);  // an idle connection keeps none
     ::SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+    if (::SSL_CTX_set_cipher_list(native, files.ciphers.c_str()) != 1) {
+        throw tls_error("cannot use the ciphers " + files.ciphers + ": OpenSSL knows none of them");
+    }
 }
 
 void check(const asio::error_code& ec, const char* what, const std::string& path) {
@@ -54,48 +103,232 @@ void load_authority(context& tls, const tls_files& files) {
     check(ec, "authority's certificate", files.authority);
 }
 
+void load_revocations(context& tls, const std::string& path) {
+    auto* const known = ::SSL_CTX_get_cert_store(tls.native_handle());
+    auto* const files = ::X509_STORE_add_lookup(known, ::X509_LOOKUP_file());
+    ::ERR_clear_error();
+    if (files == nullptr || ::X509_load_crl_file(files, path.c_str(), X509_FILETYPE_PEM) < 1) {
+        const asio::error_code ec(
+            static_cast<int>(::ERR_get_error()), asio::error::get_ssl_category());
+        check(ec, "revoked certificates", path);
+        throw tls_error("cannot use the revoked certificates " + path + ": there is no CRL in it");
+    }
+    ::X509_STORE_set_flags(known, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
+// OpenSSL takes a certificate without any purpose for one with every purpose.
+int require_client_purpose(int is_good, X509_STORE_CTX* found) {
+    if (is_good != 1 || ::X509_STORE_CTX_get_error_depth(found) != 0) {
+        return is_good;
+    }
+    auto* const certificate = ::X509_STORE_CTX_get_current_cert(found);
+    const bool has_purposes = (::X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0;
+    if (has_purposes && (::X509_get_extended_key_usage(certificate) & XKU_SSL_CLIENT) != 0) {
+        return 1;
+    }
+    ::X509_STORE_CTX_set_error(found, X509_V_ERR_INVALID_PURPOSE);
+    return 0;
+}
+
 }  // namespace
 
 context make_server_tls(const tls_files& files) {
     context tls(context::tls_server);
-    require_modern(tls);
+    auto* const native = tls.native_handle();
+    require_modern(tls, files);
     load_identity(tls, files);
+    // A record's rest is written by the next call, from where the bytes are by then. All that has
+    // arrived is read in one system call.
+    ::SSL_CTX_set_mode(native, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    ::SSL_CTX_set_read_ahead(native, 1);
+#ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
+    // Without it OpenSSL 3 writes nothing more to a peer that ended its side without close_notify.
+    ::SSL_CTX_set_options(native, SSL_OP_IGNORE_UNEXPECTED_EOF);
+#endif
+    ::SSL_CTX_set_max_cert_list(native, certificates_bytes_max);
     constexpr std::array<unsigned char, 8> name{'b', 'u', 't', 't', 'e', 'r', 'd', 'b'};
-    ::SSL_CTX_set_session_id_context(tls.native_handle(), name.data(), name.size());
+    ::SSL_CTX_set_session_id_context(native, name.data(), name.size());
     if (!files.authority.empty()) {
         load_authority(tls, files);
-        tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+        ::SSL_CTX_set_verify(
+            native, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, require_client_purpose);
+    }
+    if (!files.revocations.empty()) {
+        load_revocations(tls, files.revocations);
     }
     return tls;
 }
 
 context make_client_tls(const tls_files& files, bool verify) {
     context tls(context::tls_client);
-    require_modern(tls);
+    require_modern(tls, files);
     if (!files.certificate.empty()) {
         load_identity(tls, files);
     }
     if (!files.authority.empty()) {
         load_authority(tls, files);
     } else {
-        asio::error_code ignored;  // a system without its own is told so by the handshake
+        asio::error_code
+            ignored;  // without the system's authorities the handshake says why it fails
         tls.set_default_verify_paths(ignored);
     }
     tls.set_verify_mode(verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
     return tls;
 }
 
-task<asio::error_code> shake_hands(tls_stream& stream) {
+bool count_tls_memory() noexcept {
+    return ::CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
+}
+
+void tls_stream::charge_to(budget_resource* owner) noexcept {
+    const auto held = std::exchange(held_, 0);
+    if (owner_ != nullptr) {
+        owner_->refund(static_cast<std::uint64_t>(held));
+    }
+    owner_ = owner;
+    recharge(held);
+}
+
+// What OpenSSL frees for one stream may be what another had it allocate: never less than nothing.
+void tls_stream::recharge(std::int64_t more) noexcept {
+    const auto before = held_;
+    held_ = std::max<std::int64_t>(held_ + more, 0);
+    if (owner_ != nullptr && held_ > before) {
+        owner_->charge(static_cast<std::uint64_t>(held_ - before));
+    } else if (owner_ != nullptr) {
+        owner_->refund(static_cast<std::uint64_t>(before - held_));
+    }
+}
+
+// Calls act(), one operation of OpenSSL, and tells what came of it.
+template <typename Act>
+tls_stream::wants tls_stream::perform(asio::error_code& ec, Act act) {
+    if (!tls_) {
+        ec = asio::error::operation_aborted;
+        return wants::nothing;
+    }
+    const auto before = openssl_bytes;
+    ::ERR_clear_error();
+    errno = 0;
+    const int result = act();
+    recharge(openssl_bytes - before);
+    return result == 1 ? wants::nothing : outcome(result, ec);
+}
+
+tls_stream::wants tls_stream::outcome(int result, asio::error_code& ec) {
+    const auto failure = errno;
+    switch (::SSL_get_error(tls_.get(), result)) {
+        case SSL_ERROR_WANT_READ:
+            return wants::input;
+        case SSL_ERROR_WANT_WRITE:
+            return wants::output;
+        case SSL_ERROR_ZERO_RETURN:
+            ec = asio::error::eof;
+            return wants::nothing;
+        case SSL_ERROR_SYSCALL:
+            has_failed_ = true;
+            ec = failure == 0 ? make_error_code(asio::ssl::error::stream_truncated)
+                              : asio::error_code(failure, asio::error::get_system_category());
+            return wants::nothing;
+        default:
+            break;
+    }
+    has_failed_ = true;
+    ec = asio::error_code(static_cast<int>(::ERR_get_error()), asio::error::get_ssl_category());
+    return wants::nothing;
+}
+
+tls_stream::wants tls_stream::shake_hands(asio::error_code& ec) {
+    if (!tls_ && socket_.is_open()) {
+        const auto before = openssl_bytes;
+        tls_.reset(::SSL_new(context_->native_handle()));
+        if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.native_handle()) != 1) {
+            tls_.reset();
+            ec = asio::error::no_memory;
+            return wants::nothing;
+        }
+        ::SSL_set_accept_state(tls_.get());
+        recharge(openssl_bytes - before);
+    }
+    return perform(ec, [&] { return ::SSL_do_handshake(tls_.get()); });
+}
+
+std::string tls_stream::describe(const asio::error_code& ec) const {
+    const auto verdict = tls_ ? ::SSL_get_verify_result(tls_.get()) : X509_V_OK;
+    if (verdict == X509_V_OK) {
+        return ec.message();
+    }
+    const std::string text = ec.message() + ": " + ::X509_verify_cert_error_string(verdict);
+    return verdict == X509_V_ERR_INVALID_PURPOSE ? text + " (extendedKeyUsage lacks clientAuth)"
+                                                 : text;
+}
+
+tls_stream::wants tls_stream::read(
+    std::span<char> room, std::size_t& received, asio::error_code& ec) {
+    return perform(
+        ec, [&] { return ::SSL_read_ex(tls_.get(), room.data(), room.size(), &received); });
+}
+
+tls_stream::wants tls_stream::write(
+    std::string_view bytes, std::size_t& sent, asio::error_code& ec) {
+    auto next = wants::nothing;
+    while (!ec && next == wants::nothing && sent < std::min(bytes.size(), write_bytes_max)) {
+        const auto rest = bytes.substr(sent);
+        std::size_t record = 0;
+        next = perform(
+            ec, [&] { return ::SSL_write_ex(tls_.get(), rest.data(), rest.size(), &record); });
+        sent += record;
+    }
+    return sent > 0 ? wants::nothing : next;
+}
+
+// SSL_shutdown itself sends nothing into the middle of a record. Unless the peer counts as shut
+// down, it would read on.
+tls_stream::wants tls_stream::end_records() noexcept {
+    const bool can_say_it = tls_ && !has_failed_ && ::SSL_is_init_finished(tls_.get()) == 1;
+    if (!can_say_it) {
+        return wants::nothing;
+    }
+    ::ERR_clear_error();
+    ::SSL_set_shutdown(tls_.get(), ::SSL_get_shutdown(tls_.get()) | SSL_RECEIVED_SHUTDOWN);
+    const int result = ::SSL_shutdown(tls_.get());
+    return result < 0 && ::SSL_get_error(tls_.get(), result) == SSL_ERROR_WANT_WRITE
+               ? wants::output
+               : wants::nothing;
+}
+
+void tls_stream::close(asio::error_code& ec) {
+    end_records();
+    tls_.reset();
+    recharge(-held_);
+    socket_.close(ec);
+}
+
+task<asio::error_code> await_first_byte(tls_stream& stream) {
+    asio::error_code ec = asio::error::would_block;
+    while (ec == asio::error::would_block || ec == asio::error::try_again) {
+        co_await stream.socket().async_wait(stream_socket::wait_read, into(ec));
+        if (!ec) {
+            char first = 0;
+            stream.socket().receive(asio::buffer(&first, 1), stream_socket::message_peek, ec);
+        }
+    }
+    co_return ec;
+}
+
+task<asio::error_code> await_event(tls_stream& stream, tls_stream::wants what) {
+    const auto event =
+        what == tls_stream::wants::input ? stream_socket::wait_read : stream_socket::wait_write;
     asio::error_code ec;
-    co_await stream.async_handshake(asio::ssl::stream_base::server, into(ec));
+    co_await stream.socket().async_wait(event, into(ec));
     co_return ec;
 }
 
 task<> say_goodbye(tls_stream& stream) {
-    ::SSL_set_shutdown(
-        stream.native_handle(), ::SSL_get_shutdown(stream.native_handle()) | SSL_RECEIVED_SHUTDOWN);
-    asio::error_code ignored;  // the peer may be gone
-    co_await stream.async_shutdown(into(ignored));
+    asio::error_code ec;
+    while (!ec && stream.end_records() == tls_stream::wants::output) {
+        ec = co_await await_event(stream, tls_stream::wants::output);
+    }
 }
 
 }  // namespace butterdb

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -81,6 +82,14 @@ class Server:
 
     def stderr(self):
         return os.pread(self.log.fileno(), 1 << 24, 0).decode()
+
+    def await_log(self, text):
+        """Waits until the log has the text, while another client is served: the server must not hang."""
+        end = time.monotonic() + TIMEOUT
+        while text not in self.stderr():
+            self.info("uptime_in_seconds")
+            if time.monotonic() > end:
+                raise AssertionError(f"{text!r} is not in the log: {self.stderr()}")
 
     def connect(self, host="127.0.0.1"):
         return Connection(socket.create_connection((host, self.port), TIMEOUT))

@@ -201,7 +201,7 @@ class ProtectedMode(unittest.TestCase):
         authority = Authority()
         certificate, key = authority.sign("server", "IP:10.9.8.7")
         context = ssl.create_default_context(cafile=authority.certificate)
-        context.load_cert_chain(*authority.sign("client", usage="clientAuth"))
+        context.load_cert_chain(*authority.sign_client("client"))
         tls = ("--tls-port", "0", "--tls-cert", certificate, "--tls-key", key)
         with Server("--bind", "0.0.0.0", *tls, "--tls-ca", authority.certificate, port="off") as server:
             with socket.create_connection(("10.9.8.7", server.tls_port), TIMEOUT) as raw:

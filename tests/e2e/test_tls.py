@@ -1,5 +1,6 @@
 """TLS: the same server over another stream; who may come in with which certificate."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -116,11 +117,11 @@ class Tls(unittest.TestCase):
         stranger = Authority()
         with self.serve("--tls-ca", self.authority.certificate) as server:
             own = ssl.create_default_context(cafile=self.authority.certificate)
-            own.load_cert_chain(*self.authority.sign("client", usage="clientAuth"))
+            own.load_cert_chain(*self.authority.sign_client("client"))
             with server.connect_tls(own) as c:
                 self.assertEqual(c.ask(b"PING"), b"+PONG\r")
             foreign = ssl.create_default_context(cafile=self.authority.certificate)
-            foreign.load_cert_chain(*stranger.sign("client", usage="clientAuth"))
+            foreign.load_cert_chain(*stranger.sign_client("client"))
             for context in (self.trusting, foreign):
                 with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
                     with server.connect_tls(context) as c:
@@ -129,6 +130,82 @@ class Tls(unittest.TestCase):
                 self.assertEqual(plain.ask(b"DBSIZE"), b"0")
             self.assertEqual(server.info("tls_handshakes_failed"), "2")
             self.assertEqual(server.stderr().count("a TLS handshake failed: "), 1)
+
+    def client_context(self, certificate_and_key):
+        context = ssl.create_default_context(cafile=self.authority.certificate)
+        context.load_cert_chain(*certificate_and_key)
+        return context
+
+    def expect_refused(self, server, context):
+        """The client fails, by the latest when it reads: under TLS 1.3 its handshake is over before the server's."""
+        with self.assertRaises((ssl.SSLError, OSError, AssertionError)):
+            with server.connect_tls(context) as c:
+                c.ask(b"PING")
+
+    def test_a_client_certificate_must_be_for_clients(self):
+        for purpose in (None, "serverAuth", "emailProtection", "anyExtendedKeyUsage"):
+            with self.subTest(purpose), self.serve("--tls-ca", self.authority.certificate) as server:
+                self.expect_refused(server, self.client_context(self.authority.sign("other", purpose=purpose)))
+                server.await_log("a TLS handshake failed: ")
+                self.assertIn("unsuitable certificate purpose (extendedKeyUsage lacks clientAuth)", server.stderr())
+        both = self.client_context(self.authority.sign("both", purpose="serverAuth,clientAuth"))
+        with self.serve("--tls-ca", self.authority.certificate) as server, server.connect_tls(both) as c:
+            self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+    def test_a_revoked_client_certificate_is_refused_and_sighup_reads_the_list_again(self):
+        authority = Authority()
+        identity = authority.sign("server")
+        first, second, third = (authority.sign_client(name) for name in ("first", "second", "third"))
+
+        def context(files):
+            trusting = ssl.create_default_context(cafile=authority.certificate)
+            trusting.load_cert_chain(*files)
+            return trusting
+
+        def expect_served(files):
+            with server.connect_tls(context(files)) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+
+        crl = authority.revoke(first[0])
+        with TlsServer(*identity, "--tls-ca", authority.certificate, "--tls-crl", crl) as server:
+            self.expect_refused(server, context(first))
+            server.await_log(": certificate revoked")
+            expect_served(second)
+            authority.revoke(second[0])
+            server.process.send_signal(signal.SIGHUP)
+            server.await_log("read the certificates again")
+            self.expect_refused(server, context(second))
+            expect_served(third)
+            Path(crl).write_text("no CRL\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.await_log(f"the old certificates stay: cannot use the revoked certificates {crl}: ")
+            self.expect_refused(server, context(second))
+            expect_served(third)
+
+    def test_suites_have_authenticated_encryption_and_forward_secrecy_unless_the_list_is_wider(self):
+        certificate, key = self.authority.sign("rsa", algorithm="rsa:2048")
+        old_suites = ("ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA", "AES256-GCM-SHA384", "AES128-SHA")
+        modern_suites = ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305")
+
+        def context(suite):
+            only = ssl.create_default_context(cafile=self.authority.certificate)
+            only.maximum_version = ssl.TLSVersion.TLSv1_2
+            only.set_ciphers(suite)
+            return only
+
+        def expect_served(suite):
+            with server.connect_tls(context(suite)) as c:
+                self.assertEqual((c.ask(b"PING"), c.sock.cipher()[0]), (b"+PONG\r", suite))
+
+        with TlsServer(certificate, key) as server:
+            for suite in modern_suites:
+                expect_served(suite)
+            for suite in old_suites:
+                with self.subTest(suite):
+                    self.assertRaises((ssl.SSLError, OSError), server.connect_tls, context(suite))
+        with TlsServer(certificate, key, "--tls-ciphers", ":".join(old_suites)) as server:
+            for suite in old_suites:
+                expect_served(suite)
 
     def test_what_is_no_handshake_is_closed(self):
         with self.serve() as server:
@@ -212,9 +289,7 @@ class Tls(unittest.TestCase):
                 with TlsServer(self.certificate, key, **on_terminal) as server:
                     shutil.copy(encrypted, key)
                     server.process.send_signal(signal.SIGHUP)
-                    while "the old certificates stay" not in server.stderr():
-                        self.assertEqual(server.info("connected_clients"), "1")
-                    self.assertIn(f"cannot use the key {key}: it is encrypted; decrypt it first", server.stderr())
+                    server.await_log(f"the old certificates stay: cannot use the key {key}: it is encrypted; decrypt it first")
                     with server.connect_tls(self.trusting) as c:
                         self.assertEqual(c.ask(b"PING"), b"+PONG\r")
                 done = subprocess.run(
@@ -233,6 +308,49 @@ class Tls(unittest.TestCase):
                 self.assertEqual(server.stop(), 0)
                 self.assertEqual(idle.rest(), b"")
             self.assertNotIn("warning", server.stderr())
+
+    def expect_clean_end(self, c):
+        self.assertEqual(c.rest(), b"")  # raises if there was no close_notify
+
+    def test_a_connection_that_the_server_closes_ends_with_close_notify(self):
+        with self.subTest("idle time-out"), self.serve("--idle-timeout", "1") as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                self.expect_clean_end(c)
+        with self.subTest("CLIENT KILL"), self.serve() as server:
+            with server.connect_tls(self.trusting) as c, server.connect() as other:
+                number = c.ask(b"CLIENT ID")
+                self.assertEqual(other.ask(b"CLIENT KILL ID " + number), b"1")
+                self.expect_clean_end(c)
+        with self.subTest("client memory"), self.serve("--max-client-memory", "1MiB") as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"MULTI"), b"OK")
+                replies = b"QUEUED"
+                while replies == b"QUEUED":  # each is answered before the next is sent: no input is unread at the end
+                    c.send(b"PUT a " + b"v" * 60_000 + b"\n")
+                    replies = c.sock.recv(1000).strip()
+                self.assertEqual(replies, b"")
+        with self.subTest("drain"), self.serve() as server:
+            with server.connect_tls(self.trusting) as c:
+                self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+                server.process.send_signal(signal.SIGTERM)
+                self.expect_clean_end(c)
+            self.assertEqual(server.wait(), 0)
+
+    def test_a_slow_reader_that_is_closed_gets_whole_records_and_no_error_of_one(self):
+        with self.serve("--write-timeout", "1") as server:
+            with server.connect() as other:
+                other.ask(b"SETRANGE a 30000000 x")
+            with server.connect_tls(self.trusting) as c:
+                c.send(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n")
+                while server.info("write_timeout_disconnections") == "0":
+                    pass
+                received = b""
+                with contextlib.suppress(ssl.SSLEOFError):  # close_notify had no place if a record was cut
+                    while chunk := c.sock.recv(65536):
+                        received += chunk
+                self.assertTrue(received.startswith(b"$30000001\r\n"))
+                self.assertEqual(received.strip(b"\0"), b"$30000001\r\n")
 
     def test_who_leaves_without_a_word_is_no_failure(self):
         with self.serve() as server:
@@ -318,7 +436,12 @@ class Tls(unittest.TestCase):
                 (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", "/nonexistent"]),
                 (1, ["--tls-port", "0", "--tls-cert", other, "--tls-key", self.key]),
                 (1, ["--tls-port", "0", "--tls-cert", self.key, "--tls-key", self.key]),
-                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-ca", self.key])):
+                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-ca", self.key]),
+                (2, ["--tls-crl", self.certificate]), (2, ["--tls-ciphers", "ALL"]),
+                (2, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-crl", self.certificate]),
+                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-ciphers", "none-such"]),
+                (1, ["--tls-port", "0", "--tls-cert", self.certificate, "--tls-key", self.key, "--tls-ca",
+                     self.authority.certificate, "--tls-crl", self.certificate])):
             with self.subTest(options):
                 done = run("butterdb", *(options if "--port" in options else ["--port", "0", *options]))
                 self.assertEqual((done.returncode, done.stdout, done.stderr.count(b"\n")), (status, b"", 1), done)

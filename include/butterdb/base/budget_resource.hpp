@@ -22,6 +22,27 @@ public:
     budget_resource& operator=(const budget_resource&) = delete;
     ~budget_resource() override = default;
 
+    /// Counts a part of what `whole` counts; what is charged to it is charged to `whole`, too.
+    static budget_resource part_of(budget_resource& whole) noexcept {
+        return budget_resource(whole, &whole);
+    }
+
+    /// Counts `bytes` that a library has allocated elsewhere, which no ceiling can refuse any more.
+    void charge(std::uint64_t bytes) noexcept {
+        used_ += bytes;
+        peak_ = std::max(peak_, used_);
+        if (whole_ != nullptr) {
+            whole_->charge(bytes);
+        }
+    }
+    /// Takes off what was charged.
+    void refund(std::uint64_t bytes) noexcept {
+        used_ -= bytes;
+        if (whole_ != nullptr) {
+            whole_->refund(bytes);
+        }
+    }
+
     std::uint64_t bytes_used() const noexcept { return used_; }
     std::uint64_t ceiling() const noexcept { return ceiling_; }
     /// May be lower than what is used: then nothing is given out until it is not.
@@ -32,6 +53,9 @@ public:
     std::uint64_t bytes_left() const noexcept { return ceiling_ > used_ ? ceiling_ - used_ : 0; }
 
 private:
+    budget_resource(std::pmr::memory_resource& upstream, budget_resource* whole) noexcept
+        : upstream_(&upstream), whole_(whole), ceiling_(no_ceiling) {}
+
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (bytes > bytes_left()) {
             throw std::bad_alloc();
@@ -52,6 +76,7 @@ private:
     }
 
     std::pmr::memory_resource* upstream_;
+    budget_resource* whole_ = nullptr;
     std::uint64_t ceiling_;
     std::uint64_t used_ = 0;
     std::uint64_t peak_ = 0;

@@ -67,11 +67,12 @@ struct limits {
     std::uint64_t scratch_bytes_kept = 64 * KiB;  ///< for values on their way, between requests
 
     // How long a connection may take.
-    std::chrono::seconds idle_timeout{0};       ///< without a request; 0: for ever
-    std::chrono::seconds request_timeout{30};   ///< from a request's first byte to its last
-    std::chrono::seconds write_timeout{30};     ///< a peer that takes none of its replies
-    std::chrono::seconds linger{1};             ///< after the last reply, for the peer to leave
-    std::chrono::seconds tcp_keepalive{300};    ///< of silence before the peer is probed; 0: never
+    std::chrono::seconds idle_timeout{0};        ///< without a request; 0: for ever
+    std::chrono::seconds request_timeout{30};    ///< from a request's first byte to its last
+    std::chrono::seconds write_timeout{30};      ///< a peer that takes none of its replies
+    std::chrono::seconds handshake_timeout{10};  ///< of TLS, instead of a longer request_timeout
+    std::chrono::seconds linger{1};              ///< after the last reply, for the peer to leave
+    std::chrono::seconds tcp_keepalive{300};     ///< of silence before the peer is probed; 0: never
     std::chrono::seconds tcp_user_timeout{60};  ///< unacknowledged bytes or probes; 0: the system's
 
     /// After `write_timeout`, before the system may reset the connection in its stead, uncounted.
@@ -91,6 +92,8 @@ struct limits {
 
     // The server.
     std::uint64_t clients_max = 10'000;          ///< connections at once
+    std::uint64_t handshakes_max = 512;          ///< of TLS at once; one takes 40 to 150 KiB
+    std::uint64_t handshake_share = 2;           ///< all of them take one in so many parts of time
     std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling
     std::uint64_t client_memory = 0;             ///< all clients' buffers; 0: see client_memory_max
     /// One in so many bytes of it for all strangers, and for all whom CLIENT NO-EVICT exempts.

@@ -298,7 +298,7 @@ private:
     std::vector<word_setting> word_settings_;
     std::vector<verb_counters> count_by_verb_;
     budget_resource request_memory_;
-    budget_resource client_memory_{static_cast<std::pmr::memory_resource&>(request_memory_)};
+    budget_resource client_memory_{budget_resource::part_of(request_memory_)};
     static constexpr std::size_t expected_max = 2'048;  // keys, of three cache lines each
 
     std::uint64_t settings_changed_ = 0;

@@ -96,13 +96,14 @@ struct peer {
         std::pmr::unordered_map<std::pmr::string, watched_key, keyed_hash, std::equal_to<>>;
 
     /// `clients_memory` is what all clients' memory comes from. Both outlive the peer.
-    peer(std::pmr::memory_resource& clients_memory, const hash_secret& secret)
-        : memory(clients_memory), watching(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
+    peer(budget_resource& clients_memory, const hash_secret& secret)
+        : memory(budget_resource::part_of(clients_memory)),
+          watching(0, keyed_hash(secret), std::equal_to<>(), &memory) {}
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
     ~peer() = default;
 
-    /// Of its buffers, and of all else that its requests make the server keep.
+    /// Counts its buffers, what TLS holds for it, and what its requests make the server keep.
     budget_resource memory;
 
     dialect speaks = dialect::text;

@@ -8,6 +8,8 @@
 #include <butterdb/net/tls.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
 
+#include <asio/ssl/stream.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>

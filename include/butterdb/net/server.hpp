@@ -3,6 +3,7 @@
 #include <butterdb/base/limits.hpp>
 #include <butterdb/engine/engine.hpp>
 #include <butterdb/net/asio.hpp>
+#include <butterdb/net/handshake_scheduler.hpp>
 #include <butterdb/net/log.hpp>
 #include <butterdb/net/rounds.hpp>
 #include <butterdb/net/session.hpp>
@@ -10,6 +11,7 @@
 #include <butterdb/net/task.hpp>
 #include <butterdb/net/time_source.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -100,11 +103,14 @@ private:
     template <typename Stream>
     task<> converse(Stream stream);
     template <typename Stream>
+    task<asio::error_code> secure(Stream& stream, conversation& talk, watched& watch);
+    template <typename Stream>
     task<> bid_farewell(Stream stream);
     void spawn(task<> work, std::uint64_t& running);
     void stop_accepting() noexcept;
     void apply_settings();
-    void note_handshake(const asio::error_code& failed);
+    static bool is_departure(const asio::error_code& ec);
+    void note_handshake(const std::string& why);
     void note_not_served(const std::exception& why);
     void pause_accepting(const asio::error_code& why);
     void introduce(peer& who, watched& watch) const;
@@ -124,6 +130,7 @@ private:
     const logger& log_;
     sweeper sweeper_;
     rounds rounds_;
+    handshake_scheduler handshakes_;
     std::unique_ptr<alarm> drain_alarm_;
     std::unique_ptr<alarm> heard_alarm_;
     std::unique_ptr<alarm> upkeep_alarm_;
@@ -206,32 +213,67 @@ void server::turn_away(Stream stream, std::string_view reason) {
 
 template <typename Stream>
 task<> server::bid_farewell(Stream stream) {
-    watched_socket watch(sweeper_, socket_of(stream));
+    watched_socket watch(sweeper_, stream);
     flat_buffer input;
     co_await linger(stream, input, limits_, watch);
 }
 
 template <typename Stream>
 task<> server::converse(Stream stream) {
-    watched_socket watch(sweeper_, socket_of(stream));
-    if constexpr (requires { shake_hands(stream); }) {
-        watch.begin_input(awaits::nothing, {}, false);
-        watch.request_begun(limits_.request_timeout);
-        const auto failed = co_await shake_hands(stream);
-        watch.end_input();
-        watch.request_done();
-        if (failed) {
-            if (!watch.draining()) {
-                note_handshake(without_layers(stream, failed));
-            }
-            co_return;
-        }
-    }
     conversation talk(engine_, limits_);
+    watched_socket watch(sweeper_, stream);
+    const memory_charge charge(stream, talk.who().memory);
     introduce(talk.who(), watch);
     talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
-    const auto ec = co_await serve(stream, talk, limits_, watch, time_, rounds_);
+    asio::error_code ec;
+    if constexpr (requires { stream.shake_hands(ec); }) {
+        ec = co_await secure(stream, talk, watch);
+    }
+    if (!ec) {
+        ec = co_await serve(stream, talk, limits_, watch, time_, rounds_);
+    }
     note_ending(ec, talk, watch);
+}
+
+/// The handshake of TLS. Until it is done, the client counts as one without the password. Returns
+/// operation_aborted if it failed, which has been logged by then.
+template <typename Stream>
+task<asio::error_code> server::secure(Stream& stream, conversation& talk, watched& watch) {
+    const bool is_stranger = std::exchange(talk.who().stranger, true);
+    watch.begin_input(
+        awaits::handshake, std::min(limits_.handshake_timeout, limits_.request_timeout), false);
+    auto ec = co_await await_first_byte(stream);
+    handshake_scheduler::handshake own(handshakes_, watch);
+    while (!ec) {
+        co_await own.turn();
+        if (watch.draining()) {
+            break;
+        }
+        const auto wanted = stream.shake_hands(ec);
+        if (ec || wanted == Stream::wants::nothing) {
+            break;
+        }
+        own.yield();
+        engine_.shed_clients();
+        ec = co_await await_event(stream, wanted);
+    }
+    watch.end_input();
+    watch.expect_nothing();
+    talk.who().stranger = is_stranger;
+    if (own.made_room()) {
+        note_handshake(
+            "closed for another one, at most " + std::to_string(limits_.handshakes_max) +
+            " at once (--max-handshakes)");
+    } else if (watch.missed() == awaits::handshake) {
+        note_handshake("it was not done in time");
+    } else if (
+        ec && talk.open() && !watch.draining() && !is_departure(without_layers(stream, ec))) {
+        note_handshake(stream.describe(ec));
+    }
+    if (ec || watch.draining()) {
+        ec = asio::error::operation_aborted;
+    }
+    co_return ec;
 }
 
 }  // namespace butterdb

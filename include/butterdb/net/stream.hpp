@@ -1,5 +1,6 @@
 #pragma once
 
+#include <butterdb/base/budget_resource.hpp>
 #include <butterdb/net/asio.hpp>
 
 #include <asio/buffer.hpp>
@@ -64,6 +65,31 @@ inline void end_output(stream_socket& stream) {
 /// True when the peer's machine has acknowledged all that was written: closing can then destroy
 /// nothing.
 bool output_has_arrived(stream_socket& stream);
+
+/// While it lives, the memory of a stream that has its own is charged to a client.
+template <typename Stream>
+class memory_charge {
+public:
+    memory_charge(
+        [[maybe_unused]] Stream& stream, [[maybe_unused]] budget_resource& client) noexcept
+        : stream_(&stream) {
+        if constexpr (is_charged) {
+            stream_->charge_to(&client);
+        }
+    }
+    memory_charge(const memory_charge&) = delete;
+    memory_charge& operator=(const memory_charge&) = delete;
+    ~memory_charge() {
+        if constexpr (is_charged) {
+            stream_->charge_to(nullptr);
+        }
+    }
+
+private:
+    static constexpr bool is_charged = requires(Stream & stream) { stream.charge_to(nullptr); };
+
+    Stream* stream_;
+};
 
 /// The peer's address and port, `[::1]:50000`; of a unix socket its path and `:0`.
 std::string peer_address(stream_socket& stream);

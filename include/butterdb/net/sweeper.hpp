@@ -17,6 +17,7 @@ enum class awaits {
     nothing,
     request,          ///< the first byte of one
     password,         ///< the same, of a stranger
+    handshake,        ///< all of it, from the accept on
     rest_of_request,  ///< all of it, from its first byte on
     reader,           ///< the peer, to take replies
     goodbye,          ///< the peer, to take the last word
