@@ -28,8 +28,10 @@ namespace {
 
 using namespace butterdb;
 
-// Descriptors that are no client: standard streams, listeners, epoll, timer, signals, spare.
-constexpr std::size_t descriptors_kept = 32;
+// Descriptors that are no client's: standard streams, log, listeners, epoll, timer, signals; and
+// those of connections that are administrative, or being refused, or accepted in one turn.
+constexpr std::size_t descriptors_kept =
+    28 + limits{}.administrators_max + limits{}.farewells_max + limits{}.accepts_max;
 
 void fit_clients_to_descriptors(limits& bounds, const logger& log) {
     const auto descriptors = raise_descriptor_limit();

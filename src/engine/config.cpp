@@ -126,7 +126,9 @@ void engine::run(const command::config& request, turn& t) {
             change_settings(request.rest, t);
             break;
         case action::resetstat:
-            count = {.connected_clients = count.connected_clients};
+            count = {
+                .connected_clients = count.connected_clients,
+                .administrative_clients = count.administrative_clients};
             std::ranges::fill(count_by_verb_, verb_counters());
             t.out.status("OK");
             break;

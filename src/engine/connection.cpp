@@ -7,6 +7,8 @@
 #include <butterdb/engine/engine.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace butterdb {
 
@@ -121,9 +123,20 @@ void engine::run(const command::echo& request, turn& t) {
 }
 
 void engine::run(const command::hello& request, turn& t) {
-    if (request.who && !authenticate(*request.who, t)) {
-        return;
+    const auto done = request.who ? authenticate(*request.who, t) : login::admitted;
+    if (done == login::admitted) {
+        greet(request.version, request.name, t);
+    } else if (done == login::postponed) {
+        auto& greeting = t.who.login->hello.emplace();
+        greeting.version = request.version;
+        if (request.name) {  // one byte more than allowed is enough to be refused
+            greeting.name = request.name->substr(0, limits_.name_bytes_max + 1);
+        }
     }
+}
+
+// Answers HELLO behind its AUTH.
+void engine::greet(int protocol, std::optional<std::string_view> name, turn& t) {
     if (t.who.stranger) {
         t.out.failure(
             {error::kind::refused,
@@ -133,14 +146,14 @@ void engine::run(const command::hello& request, turn& t) {
              "the RESP protocol version at the same time"});
         return;
     }
-    if (request.name) {
-        if (!is_clean_name("Client names", *request.name, t)) {
+    if (name) {
+        if (!is_clean_name("Client names", *name, t)) {
             return;
         }
-        t.who.name = *request.name;
+        t.who.name = *name;
     }
-    if (request.version != 0) {
-        t.who.speaks = request.version == 3 ? dialect::resp3 : dialect::resp2;
+    if (protocol != 0) {
+        t.who.speaks = protocol == 3 ? dialect::resp3 : dialect::resp2;
     } else if (t.who.speaks == dialect::text) {
         t.who.speaks = dialect::resp2;
     }
@@ -163,50 +176,80 @@ void engine::run(const command::hello& request, turn& t) {
 }
 
 void engine::run(const command::auth& request, turn& t) {
-    if (!admits && request.who.user.empty()) {
+    if (!admits && !request.has_user) {
         t.out.failure(refusal(
             "AUTH <password> called without any password configured for the default user. Are you "
             "sure your configuration is correct?"));
-    } else if (authenticate(request.who, t)) {
+    } else if (authenticate(request.who, t) == login::admitted) {
         t.out.resp_status("OK");
     }
 }
 
-// Lets the client in, or refuses it: the reply then comes now or later.
-bool engine::authenticate(const command::credentials& who, turn& t) {
-    const bool is_known = who.user.empty() || who.user == "default";
-    if (is_known && (!admits || admits(who.password))) {
-        t.who.stranger = false;
-        t.who.passwords_failed = 0;
-        return true;
+// Judges an attempt. Replies when it is refused; when it is postponed, `answer_late` replies.
+engine::login engine::authenticate(const command::credentials& who, turn& t) {
+    const bool is_right =
+        who.user == command::credentials::default_user && (!admits || admits(who.password));
+    const bool is_paced = t.who.stranger && pace_password;
+    auto delay = is_paced ? pace_password(t.who, is_right) : std::chrono::milliseconds(0);
+    if (!is_right) {
+        delay = std::max(delay, note_wrong_password(t.who));
     }
-    fail_password(t);
-    return false;
+    if (delay.count() > 0 && !t.in_transaction) {
+        t.who.login = std::make_unique<peer::postponed_login>();
+        t.who.login->is_right = is_right;
+        wait(t.who, delay);
+        return login::postponed;
+    }
+    return conclude_login(is_right, t);
 }
 
-// Who goes on guessing waits for the answer, longer each time, and is closed in the end.
-void engine::fail_password(turn& t) {
-    ++count.passwords_failed;
-    const auto failed = ++t.who.passwords_failed;
-    if (on_wrong_password) {
-        on_wrong_password(t.who);
-    }
-    t.who.leaving = failed >= limits_.passwords_max;
-    if (failed <= limits_.passwords_prompt || t.who.leaving || t.in_transaction) {
+engine::login engine::conclude_login(bool is_right, turn& t) {
+    if (!is_right) {
+        t.who.leaving = t.who.passwords_failed >= limits_.passwords_max;
         t.out.failure(wrong_password());
-        return;
+        return login::refused;
+    }
+    t.who.passwords_failed = 0;
+    set_stranger(t.who, false);
+    return login::admitted;
+}
+
+void engine::set_stranger(peer& who, bool stranger) {
+    if (std::exchange(who.stranger, stranger) != stranger && who.login_changed) {
+        who.login_changed();
+    }
+}
+
+// Returns for how long the connection has to wait for its answer: longer each time. The last
+// attempt closes it, and is answered immediately.
+std::chrono::milliseconds engine::note_wrong_password(peer& who) {
+    ++count.passwords_failed;
+    const auto failed = ++who.passwords_failed;
+    if (on_wrong_password) {
+        on_wrong_password(who);
+    }
+    if (failed <= limits_.passwords_prompt || failed >= limits_.passwords_max) {
+        return std::chrono::milliseconds(0);
     }
     const auto doublings = std::min(failed - limits_.passwords_prompt - 1, 20U);
-    t.who.made_to_wait = true;
-    wait(t.who, limits_.password_delay * (1U << doublings));
+    return limits_.password_delay * (1U << doublings);
 }
 
+// A client that gives up its wait gets no answer: it would have evaded the delay.
 bool engine::answer_late(peer& who, flat_buffer& out, time_point now) {
-    if (who.late) {
-        who.made_to_wait = false;
-        begin(who, out, now).out.failure(wrong_password());
+    if (!who.late || who.leaving) {
+        return false;
     }
-    return who.late;
+    const auto attempt = std::exchange(who.login, nullptr);
+    auto t = begin(who, out, now);
+    if (conclude_login(attempt->is_right, t) == login::admitted) {
+        if (attempt->hello) {
+            greet(attempt->hello->version, attempt->hello->name, t);
+        } else {
+            t.out.resp_status("OK");
+        }
+    }
+    return true;
 }
 
 void engine::run(const command::select&, turn& t) {
@@ -215,7 +258,7 @@ void engine::run(const command::select&, turn& t) {
 
 void engine::run(const command::reset&, turn& t) {
     abort_transaction(t.who);
-    t.who.stranger = static_cast<bool>(admits);
+    set_stranger(t.who, static_cast<bool>(admits));
     t.who.exempt = false;
     t.who.name.clear();
     if (t.who.speaks == dialect::resp3) {

@@ -129,7 +129,9 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
     const scratch_cleanup cleanup{*this};
     auto t = begin(who, out, now);
     reply_within_limit(t, [&] {
-        if (who.stranger && !row->traits.for_strangers) {
+        if (who.administrative && !row->traits.for_administration) {
+            refuse_for_place(t.who, t.bytes);
+        } else if (who.stranger && !row->traits.for_strangers) {
             refuse_stranger(*row, t);
         } else if (who.queueing && !row->traits.at_once) {
             queue(*row, request, t);
@@ -153,6 +155,10 @@ void engine::reply_within_limit(turn& t, Act act) {
 
 // A verb that is not known, or has not as many arguments.
 void engine::reject(arguments request, const verb* known, peer& who, flat_buffer& out) {
+    if (who.administrative && (known == nullptr || !known->traits.for_administration)) {
+        refuse_for_place(who, out);
+        return;
+    }
     if (known != nullptr) {
         ++counted(*known).rejected;
         if (known->name == "EXEC") {
@@ -181,6 +187,15 @@ void engine::clear_scratch() noexcept {
 void engine::refuse_stranger(const verb& row, turn& t) {
     ++counted(row).rejected;
     t.out.failure({error::kind::refused, "NOAUTH", "Authentication required."});
+}
+
+// The client has no place beside the others, and asks for more than administration.
+void engine::refuse_for_place(peer& who, flat_buffer& out) {
+    who.leaving = true;
+    out.append(too_many_clients);
+    if (on_refused) {
+        on_refused();
+    }
 }
 
 void engine::refuse(const error& why, peer& who, flat_buffer& out) {
@@ -388,7 +403,7 @@ void engine::wait(peer& who, std::chrono::milliseconds span) const {
 
 bool engine::resume(peer& who, flat_buffer& out, time_point now) {
     who.woken = false;
-    return who.made_to_wait ? answer_late(who, out, now) : answer_waiting(who, out, now);
+    return who.login ? answer_late(who, out, now) : answer_waiting(who, out, now);
 }
 
 bool engine::answer_waiting(peer& who, flat_buffer& out, time_point now) {

@@ -117,6 +117,7 @@ std::string describe_server(
     }
     if (text.section("Clients", "CLIENTS")) {
         text.field("connected_clients", db.count.connected_clients);
+        text.field("administrative_clients", db.count.administrative_clients);
         text.field("maxclients", db.bounds().clients_max);
         text.field("blocked_clients", db.waiting_clients());
         text.field("maxmemory_clients", db.bounds().client_memory_max());
@@ -134,6 +135,7 @@ std::string describe_server(
         text.field("idle_disconnections", db.count.closed_idle);
         text.field("request_timeout_disconnections", db.count.closed_in_request);
         text.field("write_timeout_disconnections", db.count.closed_unread);
+        text.field("unauthenticated_disconnections", db.count.closed_unauthenticated);
         text.field("unacknowledged_disconnections", db.count.closed_unacknowledged);
         text.field("foreign_disconnections", db.count.closed_foreign);
         text.field("acl_access_denied_auth", db.count.passwords_failed);

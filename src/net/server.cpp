@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace butterdb {
 
@@ -41,12 +42,20 @@ server::server(
       wait_alarm_(time.make_alarm([this] { wake_late(); })),
       accept_alarm_(time.make_alarm([this] { accept_pause_.cancel(); })),
       accept_pause_(io, steady::time_point::max()),
-      user_timeout_(lim.user_timeout()) {
+      user_timeout_(lim.user_timeout()),
+      password_throttle_(lim, db.entries().secret()) {
     engine_.on_wait = [this](peer& who, std::chrono::milliseconds span) {
         who.waits_until = time_.now() + span;
         wake_by(who.waits_until);
     };
     engine_.on_settings = [this] { apply_settings(); };
+    engine_.pace_password = [this](const peer& who, bool is_right) {
+        return password_throttle_.delay_of(who.network, is_right, time_.now());
+    };
+    engine_.on_refused = [this] {
+        ++engine_.count.connections_rejected;
+        note_full();
+    };
     engine_.on_wrong_password = [this](const peer& who) {
         if (password_log_.due(time_.now())) {
             log_.warning("a wrong password from ", who.address ? who.address() : "a client");
@@ -58,6 +67,8 @@ server::~server() {
     stop_accepting();
     engine_.on_wait = nullptr;
     engine_.on_settings = nullptr;
+    engine_.pace_password = nullptr;
+    engine_.on_refused = nullptr;
     engine_.on_wrong_password = nullptr;
     drained_ = nullptr;
     sweeper_.close_all();
@@ -173,10 +184,51 @@ void server::pause_accepting(const asio::error_code& why) {
 }
 
 // Tells the engine who the client is.
-void server::introduce(peer& who, watched& watch) const {
+void server::introduce(peer& who, watched& watch) {
     who.connected = who.last_request = time_.wall();
     who.cut = [&watch] { watch.cut(); };
     who.wake = [&watch] { watch.wake(); };
+    who.login_changed = [this, &who, &watch] {
+        if (who.stranger) {
+            begin_login(watch, who.administrative);
+        } else {
+            watch.login_done();
+        }
+    };
+}
+
+// Whether a client is authenticated is asked from the start, also while it shakes hands. Those that
+// are not have a share of the places, and the oldest of them makes room.
+void server::begin_login(watched& watch, bool administrative) {
+    const bool is_asked = static_cast<bool>(engine_.admits);
+    if (administrative) {
+        if (sweeper_.administrative() >= limits_.administrators_max) {
+            sweeper_.end_oldest_administrative();
+        }
+        watch.administration_begun(
+            is_asked ? limits_.administration_timeout : std::chrono::seconds(0));
+    } else if (is_asked) {
+        const auto share = std::max<std::uint64_t>(limits_.clients_max / limits_.login_share, 1);
+        while (sweeper_.unauthenticated() >= share) {
+            sweeper_.close_oldest_unauthenticated();
+        }
+        watch.login_begun(limits_.login_timeout);
+    }
+}
+
+// A connection is refused because there are too many.
+void server::note_full() {
+    ++refused_;
+    log_refused();
+}
+
+void server::log_refused() {
+    if (refused_ > 0 && refused_log_.due(time_.now())) {
+        log_.warning(
+            "the limit of clients is reached (--max-clients): connections refused since the last "
+            "such line: ",
+            std::to_string(std::exchange(refused_, 0)));
+    }
 }
 
 // Runs while there is a client, or something left to do: without both it costs nothing.
@@ -188,6 +240,7 @@ void server::wake_upkeep() {
 }
 
 void server::upkeep() {
+    log_refused();
     const bool more = engine_.upkeep(time_.wall());
     engine_.shed_clients();  // TLS may have taken memory without a request
     auto& requests = engine_.request_memory();
@@ -218,14 +271,19 @@ void server::wake_late() {
     }
 }
 
+void server::count_missed(const watched& watch) noexcept {
+    auto& count = engine_.count;
+    count.closed_idle += watch.missed() == awaits::request ? 1U : 0U;
+    count.closed_unauthenticated += watch.missed() == awaits::password ? 1U : 0U;
+    count.closed_in_request += watch.missed() == awaits::rest_of_request ? 1U : 0U;
+    count.closed_unread += watch.missed() == awaits::reader ? 1U : 0U;
+}
+
 // That a client goes, in whatever way, is no news; what the server closed is counted.
 void server::note_ending(const asio::error_code& ec, conversation& talk, const watched& watch) {
     const bool foreign = talk.how_it_ended() == conversation::ending::foreign;
     auto& count = engine_.count;
-    const bool idle = watch.missed() == awaits::request || watch.missed() == awaits::password;
-    count.closed_idle += idle ? 1U : 0U;
-    count.closed_in_request += watch.missed() == awaits::rest_of_request ? 1U : 0U;
-    count.closed_unread += watch.missed() == awaits::reader ? 1U : 0U;
+    count_missed(watch);
     count.closed_unacknowledged += ec == asio::error::timed_out ? 1U : 0U;
     count.closed_foreign += foreign ? 1U : 0U;
     const bool ordinary = !ec || ec == asio::error::eof || ec == asio::error::connection_reset ||

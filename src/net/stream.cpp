@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace butterdb {
 
@@ -27,6 +28,24 @@ asio::ip::tcp::endpoint to_tcp(const stream_socket::endpoint_type& where) {
     std::memcpy(tcp.data(), where.data(), where.size());
     tcp.resize(where.size());
     return tcp;
+}
+
+// Numbers networks: those of IPv6 /64 by their first 64 bits; an IPv4 address, also one within
+// IPv6, and unix sockets by numbers that are no /64 of the Internet.
+std::uint64_t network_of(const asio::ip::address& address) {
+    constexpr std::uint64_t ipv4 = std::uint64_t{1} << 32;
+    if (address.is_v4()) {
+        return ipv4 | address.to_v4().to_uint();
+    }
+    const auto v6 = address.to_v6();
+    if (v6.is_v4_mapped()) {
+        return ipv4 | asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_uint();
+    }
+    const auto bytes = v6.to_bytes();
+    return std::accumulate(
+        bytes.begin(), bytes.begin() + 8, std::uint64_t{0}, [](std::uint64_t before, auto byte) {
+            return before << 8U | byte;
+        });
 }
 
 }  // namespace
@@ -58,6 +77,17 @@ std::string peer_address(stream_socket& stream) {
         return name_of(peer);
     }
     return unix_path(stream.local_endpoint(gone)) + ":0";
+}
+
+peer_origin origin_of(stream_socket& stream) {
+    constexpr std::uint64_t unix_sockets = 1;
+    asio::error_code gone;
+    const auto peer = stream.remote_endpoint(gone);
+    if (gone) {
+        return {};
+    }
+    const bool is_unix = peer.protocol().family() == AF_UNIX;
+    return {is_unix ? unix_sockets : network_of(to_tcp(peer).address()), is_of_this_machine(peer)};
 }
 
 bool is_of_this_machine(const stream_socket::endpoint_type& where) {

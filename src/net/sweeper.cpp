@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace butterdb {
 
@@ -24,6 +25,7 @@ watched::watched(sweeper& owner) noexcept : owner_(owner), next_(owner.first_) {
 }
 
 watched::~watched() {
+    leave_line();
     (previous_ == nullptr ? owner_.first_ : previous_->next_) = next_;
     if (next_ != nullptr) {
         next_->previous_ = previous_;
@@ -61,7 +63,7 @@ void watched::begin_input(awaits what, steady::duration idle_timeout, bool roomy
 
 void watched::end_input() noexcept {
     in_input_ = false;
-    if (what_ == awaits::request || what_ == awaits::password) {
+    if (what_ == awaits::request || what_ == awaits::administration) {
         expect_nothing();
     }
 }
@@ -74,6 +76,51 @@ void watched::request_begun(steady::duration span) {
 
 void watched::request_done() noexcept {
     expect_nothing();
+}
+
+void watched::login_begun(steady::duration span) {
+    begin_login(owner_.unauthenticated_, span);
+}
+
+void watched::administration_begun(steady::duration span) {
+    begin_login(owner_.administrative_, span);
+}
+
+void watched::begin_login(std::list<watched*>& line, steady::duration span) {
+    if (line_ == nullptr) {
+        place_ = line.insert(line.end(), this);
+        line_ = &line;
+    }
+    if (span != steady::duration::zero()) {
+        login_deadline_ = owner_.time_.now() + span;
+        owner_.wake_by(login_deadline_);
+    }
+}
+
+void watched::login_done() noexcept {
+    login_deadline_ = steady::time_point::max();
+    if (line_ == &owner_.unauthenticated_) {
+        leave_line();
+    }
+}
+
+void watched::leave_line() noexcept {
+    if (line_ != nullptr) {
+        std::exchange(line_, nullptr)->erase(place_);
+    }
+    login_deadline_ = steady::time_point::max();
+}
+
+// An administrative connection that waits for input ends by itself, and is told why.
+void watched::miss(awaits what) noexcept {
+    missed_ = what;
+    expect_nothing();
+    leave_line();
+    if (what == awaits::administration && in_input_) {
+        wake();
+    } else {
+        close();
+    }
 }
 
 void watched::wake() noexcept {
@@ -101,6 +148,14 @@ void sweeper::set_idle_timeout(steady::duration span) {
             each->expect(awaits::request, span);
         }
     }
+}
+
+void sweeper::close_oldest_unauthenticated() noexcept {
+    unauthenticated_.front()->miss(awaits::password);
+}
+
+void sweeper::end_oldest_administrative() noexcept {
+    administrative_.front()->miss(awaits::administration);
 }
 
 void sweeper::set_user_timeouts(std::chrono::seconds span) noexcept {
@@ -145,18 +200,33 @@ void sweeper::look_for_idle() {
     }
 }
 
+// Returns the next deadline.
+steady::time_point sweeper::sweep_logins(steady::time_point now) noexcept {
+    while (!unauthenticated_.empty() && unauthenticated_.front()->login_deadline_ <= now) {
+        close_oldest_unauthenticated();
+    }
+    auto earliest = unauthenticated_.empty() ? steady::time_point::max()
+                                             : unauthenticated_.front()->login_deadline_;
+    for (auto next = administrative_.begin(); next != administrative_.end();) {
+        auto* const each = *next++;  // which may leave the line
+        if (each->login_deadline_ <= now) {
+            each->miss(awaits::administration);
+        }
+        earliest = std::min(earliest, each->login_deadline_);
+    }
+    return earliest;
+}
+
 void sweeper::sweep() {
     const auto now = time_.now();
-    auto earliest = steady::time_point::max();
+    auto earliest = sweep_logins(now);
     bool look_again = false;
     for (auto* each = first_; each != nullptr; each = each->next_) {
         if (each->what_ == awaits::rest_of_request && !each->in_input_) {
             continue;  // it has come, and waits for its turn
         }
         if (each->deadline_ <= now) {
-            each->missed_ = each->what_;
-            each->expect_nothing();
-            each->close();
+            each->miss(each->what_);
             continue;
         }
         earliest = std::min(earliest, each->deadline_);

@@ -555,7 +555,8 @@ parsed auth(arguments args) {
         return syntax_error();
     }
     const bool has_user = args.size() == 3;
-    return command::any{command::auth{{has_user ? args[1] : std::string_view(), args.back()}}};
+    const auto user = has_user ? args[1] : command::credentials::default_user;
+    return command::any{command::auth{{user, args.back()}, has_user}};
 }
 
 parsed select(arguments args) {

@@ -1,6 +1,7 @@
 """What clients do to make the server grow: they do not read, never finish, or ask for much."""
 
 import select
+import time
 import unittest
 
 from attack import (SANITIZED, TIMEOUT, Attack, KiB, MiB, Target, clean_environment, connect, main, raise_descriptor_limit,
@@ -373,6 +374,39 @@ class Strangers(unittest.TestCase):
         c = self.attacker()
         c.send(b"*2\r\n$4\r\nAUTH\r\n$16384\r\n" + b"x" * 16_384 + b"\r\n")
         self.assertTrue(c.line().startswith(b"-WRONGPASS"))
+
+    def test_x11_guessing_over_new_connections_is_no_faster_and_locks_nobody_out(self):
+        guessers = [self.attacker() for _ in range(40)]
+        with self.server.connect() as client:
+            self.assertEqual(client.ask(b"AUTH sesame"), b"+OK\r")
+            begin = time.monotonic()
+            for each in guessers:
+                each.send(b"AUTH guess\n")
+            judged = b""
+            while judged != b"acl_access_denied_auth:40\r":
+                client.send(b"INFO stats\n")
+                while not (judged := client.line()).startswith(b"acl_access_denied_auth:"):
+                    pass
+        answered, _, _ = select.select([each.sock for each in guessers], [], [], 0)
+        self.assertLessEqual(len(answered), 3 + 1 + 10 * (time.monotonic() - begin))
+        self.assertGreaterEqual(len(answered), 3)
+        with self.server.connect() as c:
+            self.assertEqual(c.ask(b"AUTH sesame"), b"+OK\r")
+
+    def test_x6_who_does_not_say_the_password_cannot_take_all_places(self):
+        with self.server.connect() as client:
+            self.assertEqual(client.ask(b"AUTH sesame"), b"+OK\r")
+            self.assertEqual(client.ask(b"CONFIG SET max-clients 40"), b"OK")
+            guests = [self.attacker() for _ in range(200)]
+            for each in guests:
+                send_without_waiting(each, b"PING\n" * 10)
+            self.assertEqual(client.ask(b"PING"), b"+PONG\r")
+            with self.server.connect() as other:
+                self.assertEqual(other.ask(b"AUTH sesame"), b"+OK\r")
+            while self.ask(b"connected_clients") > 12:
+                pass
+            self.assertEqual(self.ask(b"rejected_connections"), 0)
+            self.assertGreater(self.ask(b"unauthenticated_disconnections"), 180)
 
     def test_f5_guessing_goes_slower_and_ends(self):
         guesser = self.attacker()

@@ -1,6 +1,8 @@
 """Who may come in: passwords, protected mode, the unix socket's permissions."""
 
 import os
+import re
+import resource
 import shutil
 import socket
 import ssl
@@ -213,6 +215,98 @@ class ProtectedMode(unittest.TestCase):
             with socket.create_connection(("10.9.8.7", server.tls_port), TIMEOUT) as raw:
                 self.assertEqual(raw.recv(100), b"")
             self.assertIn("protected mode: turned away 10.9.8.7:", server.stderr())
+
+
+def array(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+class Administrator(unittest.TestCase):
+    """Whatever CONFIG SET has set, an administrator on the same machine can set it back."""
+
+    def values(self, c, name):
+        """The least and the greatest value of a setting, or all of its words; none for one that stays."""
+        reply = c.ask(b"CONFIG SET %s ?" % name).decode()
+        if "immutable" in reply:
+            return []
+        if words := re.search(r"it is one of (.*)", reply):
+            return words[1].split(", ")
+        least, most = re.search(r" from (\w+) to (\w+), not", reply).groups()
+        if possible := re.search(r"allows (\d+)", c.ask(b"CONFIG SET %s %s" % (name, most.encode())).decode()):
+            most = possible[1]
+        return [least, most] + (["0"] if "is 0 or" in reply else [])
+
+    def config(self, server, *words):
+        """What a new connection is told; in both dialects the same."""
+        with server.connect() as c:
+            self.assertEqual(c.ask(b"AUTH sesame"), b"+OK\r")
+            text = c.ask(b"CONFIG " + b" ".join(words))
+            lines = [c.line() for _ in range(int(text.split()[1]))] if text.startswith(b"LIST") else []
+        with server.connect() as c:
+            self.assertEqual(c.send(array(b"AUTH", b"sesame")).line(), b"+OK\r")
+            resp = c.send(array(b"CONFIG", *words)).line()
+            self.assertEqual(resp, b"*%d\r" % len(lines) if lines else b"+OK\r")
+        return lines or text
+
+    def test_f19_every_setting_at_its_ends_can_be_set_back(self):
+        with Server(env=clean_environment(BUTTERDB_PASSWORD="sesame")) as server:
+            names = self.config(server, b"GET", b"*")[::2]
+            changed = 0
+            for name in names:
+                with server.connect() as c:
+                    self.assertEqual(c.ask(b"AUTH sesame"), b"+OK\r")
+                    values = self.values(c, name)
+                before = self.config(server, b"GET", name)[1]
+                for value in values:
+                    with self.subTest(name, value=value), server.connect() as idle, server.connect() as guest:
+                        self.assertEqual(idle.ask(b"AUTH sesame"), b"+OK\r")
+                        self.assertTrue(guest.ask(b"PING").startswith(b"ERROR NOAUTH"))
+                        self.assertEqual(self.config(server, b"SET", name, value.encode()), b"OK")
+                        self.assertEqual(self.config(server, b"SET", name, before), b"OK")
+                        self.assertEqual(self.config(server, b"GET", name)[1], before)
+                        changed += 1
+            self.assertGreater(changed, 60)
+            self.assertIn("the limit of clients is reached", self.refuse_one(server).stderr())
+
+    def refuse_one(self, server):
+        with server.connect() as first:
+            first.ask(b"AUTH sesame")
+            self.assertEqual(first.ask(b"CONFIG SET max-clients 1"), b"OK")
+            with server.connect() as second:
+                self.assertEqual(second.exchange(b"PING\n"), b"-ERR max number of clients reached\r\n")
+        return server
+
+    def test_f19_an_administrator_comes_in_while_clients_take_every_place_again_and_again(self):
+        with Server("--max-clients", "1") as server, server.connect() as only:
+            self.assertEqual(only.ask(b"PING"), b"+PONG\r")
+            crowd = [server.connect() for _ in range(20)]
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"CONFIG SET max-clients 100"), b"OK")
+            for each in crowd:
+                self.assertEqual(each.rest(), b"-ERR max number of clients reached\r\n")
+                each.close()
+            self.assertEqual(server.info("rejected_connections"), "20")
+            self.assertEqual(server.stderr().count("the limit of clients is reached"), 1)
+
+    def test_f19_where_descriptors_are_few_some_are_left_for_administrators(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+
+        with Server("--max-clients", "1000", preexec_fn=limit) as server:
+            with server.connect() as c:
+                c.send(b"CONFIG GET max-clients\n")
+                places = int([c.line() for _ in range(3)][2])
+            crowd = []
+            for _ in range(places):
+                crowd.append(server.connect())
+                while crowd[-1].ask(b"PING") != b"+PONG\r":  # until the place is free again
+                    crowd[-1] = server.connect()
+            crowd += [server.connect() for _ in range(30)]
+            with server.connect() as c:
+                self.assertEqual(c.ask(b"CONFIG SET max-clients %d" % places), b"OK")
+            self.assertNotIn("cannot accept", server.stderr())
+            for each in crowd:
+                each.close()
 
 
 class UnixSocket(unittest.TestCase):

@@ -54,6 +54,59 @@ TEST_CASE("without the password nothing is done but what lets a client in or out
     CHECK(f.run.count.passwords_failed == 5);
 }
 
+TEST_CASE("an empty user is no user, in HELLO either") {
+    guarded f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "*5\r\n$5\r\nHELLO\r\n$1\r\n2\r\n$4\r\nAUTH\r\n$0\r\n\r\n$6\r\nsecret\r\n");
+    CHECK(test::take_turns(talk, f.now).starts_with("-WRONGPASS "));
+    CHECK(talk.is_stranger());
+    test::append(talk, "AUTH \"\" secret\n");
+    CHECK(test::take_turns(talk, f.now).starts_with("-WRONGPASS "));
+    CHECK(talk.is_stranger());
+}
+
+TEST_CASE("a right password has to wait where the attempts of its network are paced") {
+    guarded f;
+    std::chrono::milliseconds span{0};
+    f.run.on_wait = [&](const peer&, std::chrono::milliseconds asked) { span = asked; };
+    f.run.pace_password = [](const peer&, bool) { return std::chrono::milliseconds(300); };
+    conversation talk(f.run, f.lim);
+    int changes = 0;
+    talk.who().login_changed = [&] { ++changes; };
+    const auto [request, reply] = GENERATE(table<std::string, std::string>({
+        {"AUTH secret\nCLIENT GETNAME\n", "+OK\r\nNOT_FOUND\n"},
+        {"AUTH guess\nCLIENT GETNAME\n",
+         "ERROR WRONGPASS invalid username-password pair or user is disabled.\n"
+         "ERROR NOAUTH Authentication required.\n"},
+        {"HELLO 3 AUTH default secret SETNAME n\nCLIENT GETNAME\n", "%7\r\n"},
+    }));
+    test::append(talk, request);
+    CHECK(test::take_turns(talk, f.now).empty());
+    CHECK(talk.parked());
+    CHECK(talk.is_stranger());
+    CHECK(span == std::chrono::milliseconds(300));
+    f.run.wake_late(talk.who().waits_until);
+    const auto said = test::take_turns(talk, f.now);
+    CHECK(said.starts_with(reply));
+    const bool is_right = reply.find("WRONGPASS") == reply.npos;
+    CHECK(talk.is_stranger() != is_right);
+    CHECK(changes == (is_right ? 1 : 0));
+    CHECK((talk.who().name == "n") == request.starts_with("HELLO"));
+    if (request.starts_with("HELLO")) {
+        CHECK(said.ends_with("$1\r\nn\r\n"));
+    }
+}
+
+TEST_CASE("who is in says passwords without waiting for others' attempts") {
+    guarded f;
+    conversation talk(f.run, f.lim);
+    test::append(talk, "AUTH secret\n");
+    test::take_turns(talk, f.now);
+    f.run.pace_password = [](const peer&, bool) { return std::chrono::milliseconds(300); };
+    test::append(talk, "AUTH secret\n");
+    CHECK(test::take_turns(talk, f.now) == "+OK\r\n");
+}
+
 TEST_CASE("answers to wrong passwords come later and later, and the tenth is the last") {
     guarded f;
     std::chrono::milliseconds span{0};
@@ -92,6 +145,7 @@ TEST_CASE("who waits for the answer to a wrong password and gives up is closed u
     CHECK(test::take_turns(talk, f.now).empty());
     talk.give_up_waiting();
     CHECK_FALSE(talk.open());
+    CHECK(test::take_turns(talk, f.now).empty());
 }
 
 TEST_CASE("strangers have narrow limits, which go with the password") {

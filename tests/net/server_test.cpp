@@ -8,6 +8,8 @@
 #include <asio/post.hpp>
 #include <asio/write.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <exception>
@@ -15,6 +17,7 @@
 #include <memory_resource>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace butterdb;
@@ -134,7 +137,225 @@ void ask_for_much(connection& deaf) {
     deaf.send(requests);
 }
 
+// A server on the test's thread, whose time stands still until the test moves it.
+class manual_server {
+public:
+    explicit manual_server(const limits& lim, bool asks_for_password = false) : lim_(lim) {
+        if (asks_for_password) {
+            db.admits = [](std::string_view said) { return said == "secret"; };
+        }
+        front_.start(serving_);
+    }
+
+    // Runs the server until `holds()`; the time limit of the test ends it otherwise.
+    template <typename Condition>
+    void until(Condition holds) {
+        while (!holds()) {
+            io_.restart();
+            io_.run_one_for(10ms);
+        }
+    }
+
+    std::uint16_t port() const { return front_.tcp_port(); }
+
+private:
+    limits lim_;
+    logger quiet_{log_level::none};
+    store entries_{*std::pmr::new_delete_resource(), {64 * MiB, 1}};
+
+public:
+    engine db{entries_, lim_};
+    test::manual_time time;
+
+private:
+    asio::io_context io_{1};
+    listener front_{io_, any_port(), lim_, quiet_};
+    server serving_{io_, db, lim_, time, quiet_};
+};
+
+// A client of it, which does not block.
+class manual_client {
+public:
+    explicit manual_client(manual_server& to) : server_(&to) {
+        const auto before = to.db.count.connections_received;
+        socket_.connect({asio::ip::make_address("127.0.0.1"), to.port()});
+        socket_.non_blocking(true);
+        to.until([&] { return to.db.count.connections_received > before; });
+    }
+
+    void send(std::string_view bytes) { asio::write(socket_, asio::buffer(bytes)); }
+
+    // Sends a line, and returns the next line that comes.
+    std::string ask(std::string_view line) {
+        send(std::string(line) + "\n");
+        server_->until([this] { return is_closed() || received_.find('\n') != received_.npos; });
+        const auto end = std::min(received_.find('\n'), received_.size() - 1) + 1;
+        auto reply = received_.substr(0, end);
+        received_.erase(0, end);
+        return reply;
+    }
+
+    // Returns what comes until the server closes.
+    std::string rest() {
+        server_->until([this] { return is_closed(); });
+        return std::exchange(received_, {});
+    }
+
+    // Receives what is there.
+    bool is_closed() {
+        std::array<char, 1000> piece{};
+        asio::error_code ec;
+        while (!ec) {
+            received_.append(piece.data(), socket_.read_some(asio::buffer(piece), ec));
+        }
+        return ec != asio::error::would_block;
+    }
+
+private:
+    manual_server* server_;
+    asio::io_context io_;
+    asio::ip::tcp::socket socket_{io_};
+    std::string received_;
+};
+
+constexpr std::string_view no_password = "ERROR NOAUTH Authentication required.\n";
+constexpr std::string_view too_many = "-ERR max number of clients reached\r\n";
+
 }  // namespace
+
+TEST_CASE(
+    "a client that does not say the password is closed in time, whatever it sends meanwhile") {
+    manual_server server(limits{}, true);
+    manual_client guest(server);
+    const std::string line = GENERATE("", "PING", "GET a");
+    for (int second = 0; second < 30; second += 6) {
+        CHECK(guest.ask(line + "\nPING") == no_password);
+        server.time.advance(6s);
+    }
+    server.time.advance(1s);
+    guest.rest();
+    server.until([&] { return server.db.count.closed_unauthenticated == 1; });
+}
+
+TEST_CASE("a client that has said the password is not closed for it, until it resets") {
+    manual_server server(limits{}, true);
+    manual_client guest(server);
+    server.time.advance(29s);
+    CHECK(guest.ask("AUTH secret") == "+OK\r\n");
+    server.time.advance(1h);
+    CHECK(guest.ask("RESET") == "RESET\n");
+    server.time.advance(29s);
+    CHECK(guest.ask("PING") == no_password);
+    server.time.advance(2s);
+    CHECK(guest.rest().empty());
+    server.until([&] { return server.db.count.closed_unauthenticated == 1; });
+}
+
+TEST_CASE("clients without the password have a quarter of the places, and the oldest makes room") {
+    limits lim;
+    lim.clients_max = 12;
+    manual_server server(lim, true);
+    std::vector<std::unique_ptr<manual_client>> clients;
+    const auto come = [&]() -> manual_client& {
+        return *clients.emplace_back(std::make_unique<manual_client>(server));
+    };
+    for (int i = 0; i < 5; ++i) {
+        CHECK(come().ask("AUTH secret") == "+OK\r\n");
+    }
+    for (int i = 0; i < 4; ++i) {
+        CHECK(come().ask("PING") == no_password);
+    }
+    CHECK(clients[5]->rest().empty());
+    server.until([&] { return server.db.count.closed_unauthenticated == 1; });
+    for (const std::size_t kept : {6U, 7U, 8U}) {
+        CHECK(clients[kept]->ask("PING") == no_password);
+    }
+    CHECK(clients[7]->ask("AUTH secret") == "+OK\r\n");
+    CHECK(come().ask("PING") == no_password);
+    CHECK(clients[6]->ask("PING") == no_password);
+    for (const std::size_t kept : {0U, 4U, 7U}) {
+        CHECK(clients[kept]->ask("PING") == "+PONG\r\n");
+    }
+}
+
+TEST_CASE("wrong passwords over one connection delay the answer on the next") {
+    manual_server server(limits{}, true);
+    for (int i = 0; i < 10; ++i) {
+        manual_client guesser(server);
+        guesser.send("AUTH guess\n");
+        const auto failed = server.db.count.passwords_failed;
+        server.until([&] { return server.db.count.passwords_failed > failed; });
+    }
+    manual_client client(server);
+    client.send("AUTH secret\n");
+    manual_client other(server);
+    CHECK(other.ask("PING") == no_password);
+    CHECK_FALSE(client.is_closed());
+    server.time.advance(800ms);
+    CHECK(client.ask("PING") == "+OK\r\n");
+    CHECK(client.ask("PING") == "+PONG\r\n");
+}
+
+TEST_CASE("beyond the limit of clients a local connection may administer, and nothing else") {
+    limits lim;
+    lim.clients_max = 1;
+    manual_server server(lim);
+    manual_client first(server);
+    CHECK(first.ask("PING") == "+PONG\r\n");
+    manual_client administrator(server);
+    CHECK(administrator.ask("CONFIG GET max-clients") == "LIST 2\n");
+    CHECK(administrator.ask("CONFIG SET max-clients 1") == "max-clients\n");
+    CHECK(server.db.count.connected_clients == 1);
+    CHECK(server.db.count.administrative_clients == 1);
+    for (const std::string line : {"GET a", "EXIT", "NONSENSE", "GET", "MULTI"}) {
+        CHECK(manual_client(server).ask(line) == too_many);
+    }
+    manual_client silent(server);
+    server.time.advance(1900ms);
+    CHECK_FALSE(silent.is_closed());
+    server.time.advance(400ms);
+    CHECK(silent.rest() == too_many);
+    manual_client last(server);
+    last.send("CONFIG SET max-clients 2\nGET a\n");
+    CHECK(last.rest() == "OK\n" + std::string(too_many));
+    CHECK(manual_client(server).ask("GET a") == "NOT_FOUND\n");
+    CHECK(server.db.count.connections_rejected == 8);
+}
+
+TEST_CASE("administrative connections are four at most, and the oldest makes room") {
+    limits lim;
+    lim.clients_max = 1;
+    manual_server server(lim);
+    manual_client first(server);
+    std::vector<std::unique_ptr<manual_client>> clients;
+    for (int i = 0; i < 10; ++i) {
+        clients.push_back(std::make_unique<manual_client>(server));
+        CHECK(clients.back()->ask("CLIENT GETNAME") == "NOT_FOUND\n");
+        CHECK(server.db.count.administrative_clients <= 5);  // one of them is told why it ends
+    }
+    for (int i = 0; i < 6; ++i) {
+        CHECK(clients[static_cast<std::size_t>(i)]->rest() == too_many);
+    }
+    CHECK(clients[6]->ask("CLIENT GETNAME") == "NOT_FOUND\n");
+}
+
+TEST_CASE("an administrative connection has two seconds for the password, whatever it sends") {
+    limits lim;
+    lim.clients_max = 1;
+    manual_server server(lim, true);
+    manual_client first(server);
+    manual_client guest(server);
+    manual_client administrator(server);
+    CHECK(administrator.ask("AUTH secret") == "+OK\r\n");
+    for (int i = 0; i < 4; ++i) {
+        CHECK(guest.ask("INFO") == no_password);
+        CHECK(administrator.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+        server.time.advance(500ms);
+    }
+    server.time.advance(300ms);
+    CHECK(guest.rest() == too_many);
+    CHECK(administrator.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+}
 
 TEST_CASE("server and clients run in threads") {
     running_server server{limits{}};

@@ -288,30 +288,6 @@ TEST_CASE("who sends no request is closed after the idle time-out, and not befor
     CHECK(each.missed() == awaits::request);
 }
 
-TEST_CASE("who has to say the password and says nothing is closed, however idle others may be") {
-    test::fixture f;
-    f.run.admits = [](std::string_view said) { return said == "secret"; };
-    const auto idle_timeout = GENERATE(0s, 10s, 60s);
-    f.lim.idle_timeout = idle_timeout;
-    const auto span = idle_timeout == 10s ? 10s : std::chrono::seconds(f.lim.stranger_idle_timeout);
-    auto script = script_of({});
-    script.ends = false;
-    session each(script, f);
-    each.run();
-    each.advance(span - 1s);
-    CHECK_FALSE(each.ended());
-    SECTION("unless it comes in time") {
-        each.arrive(script, "AUTH secret\n");
-        each.advance(idle_timeout == 0s ? 1h : idle_timeout - 1s);
-        CHECK_FALSE(each.ended());
-    }
-    SECTION("then") {
-        each.advance(2s);
-        CHECK(each.ended());
-        CHECK(each.missed() == awaits::password);
-    }
-}
-
 TEST_CASE("who waits for a key is not idle") {
     test::fixture f;
     f.lim.idle_timeout = 60s;

@@ -43,6 +43,12 @@ void allow_allocations() {
     armed = false;
 }
 
+unfailing_allocations::unfailing_allocations() noexcept : was_armed_(std::exchange(armed, false)) {}
+
+unfailing_allocations::~unfailing_allocations() {
+    armed = was_armed_;
+}
+
 bool take_allocation_failure() {
     return std::exchange(failed, false);
 }

@@ -1,5 +1,6 @@
 #include "sim/network.hpp"
 
+#include "sim/failing_new.hpp"
 #include "support/trace.hpp"
 
 #include <algorithm>
@@ -172,6 +173,7 @@ void link::close_server_side() {
 }
 
 void stream::close(asio::error_code& ec) {
+    const unfailing_allocations within;
     ec.clear();
     trace(link_->number_, "is cut");
     link_->on_cut();
@@ -180,6 +182,7 @@ void stream::close(asio::error_code& ec) {
 }
 
 void stream::cancel(asio::error_code& ec) {
+    const unfailing_allocations within;
     ec.clear();
     link_->abort_operations();
 }

@@ -4,6 +4,7 @@
 #include "support/pending.hpp"
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/readiness.hpp>
+#include <butterdb/net/stream.hpp>
 #include <butterdb/net/task.hpp>
 
 #include <asio/async_result.hpp>
@@ -195,6 +196,7 @@ public:
         return each.link_->read_now(room);
     }
     friend bool output_has_arrived(stream& each) { return each.link_->all_acknowledged(); }
+    friend peer_origin origin_of(stream& each) { return {each.link_->number(), false}; }
     friend void set_user_timeout(stream&, std::chrono::seconds) {}
     friend void end_output(stream& each) { each.link_->end_output(); }
 

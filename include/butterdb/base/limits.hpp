@@ -42,11 +42,17 @@ struct limits {
     std::uint64_t stranger_request_bytes_max = 64 * KiB;
     std::uint64_t stranger_output_bytes_max = 1 * KiB;  ///< instead of output_bytes_max
     std::chrono::seconds stranger_write_timeout{1};     ///< instead of write_timeout
-    std::chrono::seconds stranger_idle_timeout{30};     ///< instead of a longer idle_timeout
+    std::chrono::seconds login_timeout{30};  ///< from accept to the password, whatever is sent
+    /// One in so many of `clients_max` places for those that have not said it: then the oldest of
+    /// them is closed for the next.
+    std::uint64_t login_share = 4;
     unsigned passwords_prompt = 3;  ///< wrong ones in a row that are answered at once
     unsigned passwords_max = 10;    ///< wrong ones in a row before the connection is closed
-    /// The first answer after those is so late, each further one twice as late.
+    /// The first answer on a connection after those is so late, each further one twice as late. And
+    /// for all connections of a network together, between two answers after those.
     std::chrono::milliseconds password_delay{100};
+    /// Of an answer, at most, for what other connections of its network have said.
+    std::chrono::milliseconds password_wait_max{5'000};
     std::uint64_t password_bytes_max = 512;
 
     // One connection.
@@ -91,7 +97,11 @@ struct limits {
     std::chrono::microseconds turn_time_max{200};
 
     // The server.
-    std::uint64_t clients_max = 10'000;          ///< connections at once
+    std::uint64_t clients_max = 10'000;  ///< connections at once
+    /// Connections from loopback or the unix socket beyond `clients_max`, for administration, and
+    /// how long one may take to authenticate and between two requests.
+    std::uint64_t administrators_max = 4;
+    std::chrono::seconds administration_timeout{2};
     std::uint64_t handshakes_max = 512;          ///< of TLS at once; one takes 40 to 150 KiB
     std::uint64_t handshake_share = 2;           ///< all of them take one in so many parts of time
     std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling

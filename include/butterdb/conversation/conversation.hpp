@@ -61,11 +61,11 @@ public:
     bool parked() const noexcept { return peer_.parked(); }
     /// True when trying again is worth it.
     bool woken() const noexcept { return peer_.woken; }
-    /// What the client waits for counts as late from now on. One that is made to wait for having
-    /// said wrong passwords is closed.
+    /// What the client waits for counts as late from now on. One that waits for the answer to a
+    /// password is closed without it.
     void give_up_waiting() noexcept {
         peer_.late = true;
-        peer_.leaving = peer_.leaving || peer_.made_to_wait;
+        peer_.leaving = peer_.leaving || peer_.login;
     }
 
     /// True when there is no other client.

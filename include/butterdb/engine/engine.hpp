@@ -25,6 +25,9 @@
 
 namespace butterdb {
 
+/// What a client is told for which there is no place.
+inline constexpr std::string_view too_many_clients = "-ERR max number of clients reached\r\n";
+
 /// What INFO says of the process. Core cannot know it.
 struct process_facts {
     std::int64_t process_id = 0;
@@ -36,14 +39,16 @@ struct process_facts {
 /// Counters since the start, or since CONFIG RESETSTAT, for INFO.
 struct counters {
     std::uint64_t connected_clients = 0;
+    std::uint64_t administrative_clients = 0;  ///< beside these, beyond limits::clients_max
     std::uint64_t connections_received = 0;
     std::uint64_t connections_rejected = 0;
-    std::uint64_t closed_idle = 0;            ///< past limits::idle_timeout
-    std::uint64_t closed_in_request = 0;      ///< past limits::request_timeout
-    std::uint64_t closed_unread = 0;          ///< past limits::write_timeout
-    std::uint64_t closed_unacknowledged = 0;  ///< past limits::user_timeout
-    std::uint64_t closed_foreign = 0;         ///< that spoke another protocol
-    std::uint64_t closed_for_memory = 0;      ///< when all clients together held too much
+    std::uint64_t closed_idle = 0;             ///< past limits::idle_timeout
+    std::uint64_t closed_in_request = 0;       ///< past limits::request_timeout
+    std::uint64_t closed_unread = 0;           ///< past limits::write_timeout
+    std::uint64_t closed_unacknowledged = 0;   ///< past limits::user_timeout
+    std::uint64_t closed_unauthenticated = 0;  ///< past limits::login_timeout, or for others
+    std::uint64_t closed_foreign = 0;          ///< that spoke another protocol
+    std::uint64_t closed_for_memory = 0;       ///< when all clients together held too much
     std::uint64_t commands_processed = 0;
     std::uint64_t passwords_failed = 0;
     std::uint64_t handshakes_failed = 0;  ///< of TLS
@@ -123,6 +128,11 @@ public:
 
     /// Whether a password lets a client in; empty: everybody is. Set before the first client comes.
     std::function<bool(std::string_view password)> admits;
+    /// Returns for how long the answer to a client that tries to authenticate has to wait, whether
+    /// its password is right or wrong; empty: no client waits for others' attempts.
+    std::function<std::chrono::milliseconds(const peer&, bool is_right)> pace_password;
+    /// Called when an administrative client has asked for more, and is told that it has no place.
+    std::function<void()> on_refused;
     /// Called when a client has said a wrong password.
     std::function<void(const peer&)> on_wrong_password;
 
@@ -178,6 +188,8 @@ public:
     counters count;
 
 private:
+    enum class login { admitted, refused, postponed };
+
     struct turn {
         peer& who;
         flat_buffer& bytes;
@@ -256,8 +268,12 @@ private:
         ~scratch_cleanup() { of.clear_scratch(); }
     };
     void refuse_stranger(const verb& row, turn& t);
-    bool authenticate(const command::credentials& who, turn& t);
-    void fail_password(turn& t);
+    login authenticate(const command::credentials& who, turn& t);
+    login conclude_login(bool is_right, turn& t);
+    static void set_stranger(peer& who, bool stranger);
+    std::chrono::milliseconds note_wrong_password(peer& who);
+    void greet(int protocol, std::optional<std::string_view> name, turn& t);
+    void refuse_for_place(peer& who, flat_buffer& out);
     void wait(peer& who, std::chrono::milliseconds span) const;
     bool answer_late(peer& who, flat_buffer& out, time_point now);
     bool answer_waiting(peer& who, flat_buffer& out, time_point now);

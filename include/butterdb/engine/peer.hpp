@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <memory_resource>
 #include <optional>
 #include <string>
@@ -109,10 +110,23 @@ struct peer {
     dialect speaks = dialect::text;
     bool leaving = false;  ///< nothing that follows is executed: QUIT, EXIT, CLIENT KILL, a fault
 
-    // Who it is.
+    // Authentication.
+    /// An attempt that is judged, and answered later.
+    struct postponed_login {
+        struct greeting {
+            int version;
+            std::optional<std::string> name;
+        };
+
+        bool is_right;
+        std::optional<greeting> hello;  ///< empty: AUTH
+    };
+
     bool stranger = false;          ///< has not said the password yet
+    bool administrative = false;    ///< beyond limits::clients_max: only a few verbs are executed
     unsigned passwords_failed = 0;  ///< in a row
-    bool made_to_wait = false;      ///< for the answer to the last one
+    std::uint64_t network = 0;      ///< that it comes from, see peer_origin
+    std::unique_ptr<postponed_login> login;  ///< null: the last attempt is answered
 
     // A transaction.
     bool queueing = false;  ///< between MULTI and EXEC
@@ -130,7 +144,7 @@ struct peer {
     std::chrono::steady_clock::time_point waits_until{};
 
     /// True while nothing of this client runs.
-    bool parked() const noexcept { return waits_for || made_to_wait; }
+    bool parked() const noexcept { return waits_for || login != nullptr; }
 
     // For CLIENT LIST.
     std::uint64_t id = 0;
@@ -147,6 +161,8 @@ struct peer {
 
     /// The address of its end of the connection; empty: there is none.
     std::function<std::string()> address;
+    /// Called when `stranger` has changed; empty: there is no need.
+    std::function<void()> login_changed;
     /// Cuts the connection; empty: there is none.
     std::function<void()> cut;
     /// Has the session call `engine::resume`.

@@ -2,6 +2,7 @@
 
 #include <butterdb/base/limits.hpp>
 #include <butterdb/engine/engine.hpp>
+#include <butterdb/engine/password_throttle.hpp>
 #include <butterdb/net/asio.hpp>
 #include <butterdb/net/handshake_scheduler.hpp>
 #include <butterdb/net/log.hpp>
@@ -52,7 +53,8 @@ public:
         spawn(accept_loop(from, std::move(welcome)), accepting_);
     }
 
-    /// Serves a connection, unless there are too many: then tells it so. Throws std::bad_alloc, and
+    /// Serves a connection. Beyond `limits::clients_max`, a few local ones are served for
+    /// administration, and the others are told that there are too many. Throws std::bad_alloc, and
     /// the connection is closed.
     template <typename Stream>
     void admit(Stream stream);
@@ -101,7 +103,9 @@ private:
     template <typename Acceptor, typename Welcome>
     task<> accept_loop(Acceptor& from, Welcome welcome);
     template <typename Stream>
-    task<> converse(Stream stream);
+    task<> converse(Stream stream, peer_origin from, bool administrative);
+    template <typename Stream>
+    void dismiss(Stream stream, std::string_view reason);
     template <typename Stream>
     task<asio::error_code> secure(Stream& stream, conversation& talk, watched& watch);
     template <typename Stream>
@@ -113,7 +117,11 @@ private:
     void note_handshake(const std::string& why);
     void note_not_served(const std::exception& why);
     void pause_accepting(const asio::error_code& why);
-    void introduce(peer& who, watched& watch) const;
+    void introduce(peer& who, watched& watch);
+    void begin_login(watched& watch, bool administrative);
+    void note_full();
+    void log_refused();
+    void count_missed(const watched& watch) noexcept;
     void ended(const std::exception_ptr& failure, bool was_accepting) noexcept;
     void note_drained();
     void look_for_heard();
@@ -146,6 +154,9 @@ private:
     std::uint64_t farewells_ = 0;
     bool stopping_ = false;
     std::function<void()> drained_;
+    password_throttle password_throttle_;
+    std::uint64_t refused_ = 0;  // connections over the limit that no line of the log has counted
+    log_throttle refused_log_{std::chrono::seconds(10)};
     log_throttle foreign_log_{std::chrono::minutes(1)};
     log_throttle denied_log_{std::chrono::minutes(1)};
     log_throttle accept_log_{std::chrono::seconds(10)};
@@ -187,23 +198,33 @@ task<> server::accept_loop(Acceptor& from, Welcome welcome) {
 
 template <typename Stream>
 void server::admit(Stream stream) {
-    if (engine_.count.connected_clients >= limits_.clients_max) {
-        turn_away(std::move(stream), "-ERR max number of clients reached\r\n");
+    const auto from = origin_of(socket_of(stream));
+    const bool is_full = engine_.count.connected_clients >= limits_.clients_max;
+    if (is_full && (!from.is_local || limits_.administrators_max == 0)) {
+        note_full();
+        turn_away(std::move(stream), too_many_clients);
         return;
     }
     ++engine_.count.connections_received;
     prepare_stream(stream);
     set_user_timeout(socket_of(stream), user_timeout_);
     wake_upkeep();
-    spawn(converse(std::move(stream)), engine_.count.connected_clients);
+    auto& running =
+        is_full ? engine_.count.administrative_clients : engine_.count.connected_clients;
+    spawn(converse(std::move(stream), from, is_full), running);
 }
 
-// Only few at a time are given the time to read why: the others' descriptors are needed.
 template <typename Stream>
 void server::turn_away(Stream stream, std::string_view reason) {
     ++engine_.count.connections_received;
     ++engine_.count.connections_rejected;
     prepare_stream(stream);
+    dismiss(std::move(stream), reason);
+}
+
+// Only few at a time are given the time to read why: the others' descriptors are needed.
+template <typename Stream>
+void server::dismiss(Stream stream, std::string_view reason) {
     asio::error_code ignored;
     try_write(stream, reason, ignored);
     if (farewells_ < limits_.farewells_max) {
@@ -219,20 +240,32 @@ task<> server::bid_farewell(Stream stream) {
 }
 
 template <typename Stream>
-task<> server::converse(Stream stream) {
-    conversation talk(engine_, limits_);
-    watched_socket watch(sweeper_, stream);
-    const memory_charge charge(stream, talk.who().memory);
-    introduce(talk.who(), watch);
-    talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
-    asio::error_code ec;
-    if constexpr (requires { stream.shake_hands(ec); }) {
-        ec = co_await secure(stream, talk, watch);
+task<> server::converse(Stream stream, peer_origin from, bool administrative) {
+    bool made_room = false;
+    {
+        conversation talk(engine_, limits_);
+        watched_socket watch(sweeper_, stream);
+        const memory_charge charge(stream, talk.who().memory);
+        begin_login(watch, administrative);
+        introduce(talk.who(), watch);
+        talk.who().network = from.network;
+        talk.who().administrative = administrative;
+        talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
+        asio::error_code ec;
+        if constexpr (requires { stream.shake_hands(ec); }) {
+            ec = co_await secure(stream, talk, watch);
+        }
+        if (!ec) {
+            ec = co_await serve(stream, talk, limits_, watch, time_, rounds_);
+        }
+        note_ending(ec, talk, watch);
+        made_room = watch.missed() == awaits::administration;
     }
-    if (!ec) {
-        ec = co_await serve(stream, talk, limits_, watch, time_, rounds_);
+    if (made_room) {
+        ++engine_.count.connections_rejected;
+        note_full();
+        dismiss(std::move(stream), too_many_clients);
     }
-    note_ending(ec, talk, watch);
 }
 
 /// The handshake of TLS. Until it is done, the client counts as one without the password. Returns

@@ -300,11 +300,8 @@ inline bool is_over(const asio::error_code& ec, conversation& talk, const watche
 inline void begin_input(conversation& talk, const limits& lim, watched& watch) {
     if (talk.parked()) {
         watch.begin_input(awaits::nothing, {}, talk.roomy());
-    } else if (talk.is_stranger()) {
-        const bool is_shorter = lim.idle_timeout.count() != 0;
-        const auto span = is_shorter ? std::min(lim.idle_timeout, lim.stranger_idle_timeout)
-                                     : lim.stranger_idle_timeout;
-        watch.begin_input(awaits::password, span, talk.roomy());
+    } else if (talk.who().administrative) {
+        watch.begin_input(awaits::administration, lim.administration_timeout, talk.roomy());
     } else {
         watch.begin_input(awaits::request, lim.idle_timeout, talk.roomy());
     }

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -93,6 +94,14 @@ private:
 
 /// The peer's address and port, `[::1]:50000`; of a unix socket its path and `:0`.
 std::string peer_address(stream_socket& stream);
+
+/// Where the peer of a connection is, as far as it matters who may come in.
+struct peer_origin {
+    /// The same for all connections of an IPv4 address, of an IPv6 /64, and of unix sockets.
+    std::uint64_t network = 0;
+    bool is_local = false;  ///< of a loopback address, or of a unix socket
+};
+peer_origin origin_of(stream_socket& stream);
 
 /// True of a loopback address, and of a unix socket.
 bool is_of_this_machine(const stream_socket::endpoint_type& where);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <list>
 #include <memory>
 
 namespace butterdb {
@@ -16,7 +17,8 @@ class sweeper;
 enum class awaits {
     nothing,
     request,          ///< the first byte of one
-    password,         ///< the same, of a stranger
+    administration,   ///< the same, of a client beyond limits::clients_max; or its password
+    password,         ///< of a client that is not authenticated, whatever it sends meanwhile
     handshake,        ///< all of it, from the accept on
     rest_of_request,  ///< all of it, from its first byte on
     reader,           ///< the peer, to take replies
@@ -52,6 +54,17 @@ public:
     void request_begun(steady::duration span);
     void request_done() noexcept;
 
+    /// The client is to authenticate within `span`, whatever it sends meanwhile; until then
+    /// `sweeper::close_oldest_unauthenticated` may close it. Throws std::bad_alloc, and nothing has
+    /// changed.
+    void login_begun(steady::duration span);
+    void login_done() noexcept;
+
+    /// The client is beyond limits::clients_max. It is to authenticate within `span`; 0: it need
+    /// not. Until it ends, `sweeper::end_oldest_administrative` may end it. A deadline that it
+    /// misses does not close it: its wait for input is cut short, so that it can be told why.
+    void administration_begun(steady::duration span);
+
     /// Cuts a wait for input short, if there is one. Bytes that have arrived by then may still be
     /// delivered: who reads looks whether it was woken, too.
     void wake() noexcept;
@@ -71,6 +84,10 @@ public:
 private:
     friend class sweeper;
 
+    void begin_login(std::list<watched*>& line, steady::duration span);
+    void leave_line() noexcept;
+    void miss(awaits what) noexcept;
+
     virtual void close() noexcept = 0;
     virtual void cancel() noexcept = 0;
     virtual bool is_heard() noexcept = 0;
@@ -80,6 +97,9 @@ private:
     watched* previous_ = nullptr;
     watched* next_ = nullptr;
     steady::time_point deadline_ = steady::time_point::max();
+    steady::time_point login_deadline_ = steady::time_point::max();
+    std::list<watched*>* line_ = nullptr;  // of the sweeper, in which it is at `place_`
+    std::list<watched*>::iterator place_;
     awaits what_ = awaits::nothing;
     awaits missed_ = awaits::nothing;
     bool in_input_ = false;
@@ -128,9 +148,18 @@ public:
     /// Tells every session to end, and wakes those that wait for input.
     void drain() noexcept;
 
-    /// Sessions that wait for a request have that much time, from now on; 0: without end. Strangers
-    /// have what they have.
+    /// Sessions that wait for a request have that much time, from now on; 0: without end.
     void set_idle_timeout(steady::duration span);
+
+    /// Connections that are to authenticate, and those that are administrative.
+    std::size_t unauthenticated() const noexcept { return unauthenticated_.size(); }
+    std::size_t administrative() const noexcept { return administrative_.size(); }
+
+    /// Closes the connection that is to authenticate for the longest time. Requires that there is
+    /// one.
+    void close_oldest_unauthenticated() noexcept;
+    /// The same of the administrative ones, as if it had missed its deadline.
+    void end_oldest_administrative() noexcept;
 
     /// Calls `set_user_timeout` for the sockets of all sessions.
     void set_user_timeouts(std::chrono::seconds span) noexcept;
@@ -151,12 +180,15 @@ private:
     void wake_by(steady::time_point when);
     void look_for_idle();
     void sweep();
+    steady::time_point sweep_logins(steady::time_point now) noexcept;
 
     time_source& time_;
     std::unique_ptr<alarm> alarm_;
     steady::time_point wake_at_ = steady::time_point::max();
     bool looks_for_idle_ = false;
     watched* first_ = nullptr;
+    std::list<watched*> unauthenticated_;  // in the order of their deadlines
+    std::list<watched*> administrative_;   // in the order in which they came
 };
 
 }  // namespace butterdb

@@ -185,10 +185,12 @@ struct ping {
 struct echo {
     std::string_view message;
 };
-/// Who a client says that it is.
+/// The user and password of AUTH and HELLO.
 struct credentials {
-    std::string_view user;  ///< empty: the only one, `default`
+    std::string_view user = default_user;
     std::string_view password;
+
+    static constexpr std::string_view default_user = "default";  ///< there is no other
 };
 struct hello {
     int version = 0;  ///< 0: as it is
@@ -197,6 +199,7 @@ struct hello {
 };
 struct auth {
     credentials who;
+    bool has_user = false;
 };
 struct select {};
 struct reset {};

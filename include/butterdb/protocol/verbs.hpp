@@ -25,9 +25,10 @@ enum class effect { none, reads, writes };
 
 /// What sets a verb apart; most have nothing of it.
 struct verb_traits {
-    bool at_once = false;          ///< executed between MULTI and EXEC too, never queued
-    bool for_strangers = false;    ///< needs no password
-    bool has_subcommands = false;  ///< which are checked when it is queued, as by Redis
+    bool at_once = false;             ///< executed between MULTI and EXEC too, never queued
+    bool for_strangers = false;       ///< needs no password
+    bool for_administration = false;  ///< executed for clients beyond limits::clients_max, too
+    bool has_subcommands = false;     ///< which are checked when it is queued, as by Redis
 };
 
 /// One row of the command table: all that is known about a verb before it runs.
