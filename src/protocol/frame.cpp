@@ -1,3 +1,4 @@
+#include "foreign.hpp"
 #include <butterdb/base/assert.hpp>
 #include <butterdb/base/number.hpp>
 #include <butterdb/base/text.hpp>
@@ -10,8 +11,6 @@ namespace butterdb {
 
 namespace {
 
-constexpr std::string_view blanks = " \t";
-
 // The largest length that Redis's protocol knows.
 constexpr std::int64_t bulk_bytes_max = std::int64_t{512} << 20;
 
@@ -21,19 +20,6 @@ constexpr std::size_t number_bytes_max = 32;
 // A blank, a printable byte, `*`, or the CR or LF of an empty line.
 constexpr bool may_begin_request(char c) noexcept {
     return (c >= ' ' && c <= '~') || c == '\t' || c == '\n' || c == '\r';
-}
-
-// A browser or another HTTP client sends its requests as lines; none of them may run.
-bool is_http(std::string_view line) noexcept {
-    if (line.ends_with(" HTTP/1.1") || line.ends_with(" HTTP/1.0")) {
-        return true;
-    }
-    const auto begin = line.find_first_not_of(blanks);
-    if (begin == line.npos) {
-        return false;
-    }
-    const auto verb = line.substr(begin, line.find_first_of(blanks, begin) - begin);
-    return equals_ignoring_case(verb, "POST") || equals_ignoring_case(verb.substr(0, 5), "HOST:");
 }
 
 // A number and its CR LF.
@@ -179,7 +165,7 @@ frame frame_reader::next_line(std::span<char> input, argument_list& arguments) {
 }
 
 frame frame_reader::read_line(std::span<char> line, std::size_t size, argument_list& arguments) {
-    if (is_http({line.data(), line.size()})) {
+    if (is_foreign({line.data(), line.size()})) {
         return {frame::kind::foreign, size};
     }
     const auto count_max = strict_ ? limits_->stranger_arguments_max : limits_->arguments_max;

@@ -15,9 +15,12 @@ CLOSED_WITHOUT_A_WORD = {
            b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + b"\x7f\x00\x00\x01" * 3 + b"\nPUT pwn 1\n",  # PROXY v2
            b"\x80\x00\x00\x03\x00\x00\x00\x00" + b"\x00" * 16 + b"\nPUT pwn 1\n",  # memcached's binary protocol
            b"\x00\x00\x00\x08\x04\xd2\x16\x2f\nPUT pwn 1\n"],  # PostgreSQL's request for TLS
+    "C8": [line + b"\r\nPUT pwn 1\r\n" for line in (
+        b"User-Agent: curl/7.88.1", b"Content-Length: 9", b"PRI * HTTP/2.0", b"DESCRIBE rtsp://localhost/a RTSP/1.0",
+        b"REGISTER sip:localhost SIP/2.0", b"HTTP/1.1 200 OK", b"EHLO mail.example.com", b"HELO mail.example.com",
+        b"SSH-2.0-OpenSSH_9.2p1 Debian-2", b"PROXY TCP4 127.0.0.1 127.0.0.1 5000 9090")],
 }
-ONE_INVALID_EACH = [b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", b"PROXY TCP4 127.0.0.1 127.0.0.1 5000 9090\r\n",
-                    b"EHLO mail.example.com\r\n", b"stats\r\n", b"version\r\n"]
+ONE_INVALID_EACH = [b"stats\r\n", b"version\r\n"]
 
 
 class Protocols(Attack):

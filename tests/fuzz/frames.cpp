@@ -2,6 +2,7 @@
 #include "support/trace.hpp"
 #include <butterdb/base/assert.hpp>
 #include <butterdb/protocol/frame.hpp>
+#include <butterdb/protocol/verbs.hpp>
 
 #include <algorithm>
 #include <array>
@@ -124,22 +125,45 @@ private:
         }
     }
 
-    static bool is_http(std::string_view line) {
+    // A version, such as RTSP/1.0.
+    static bool is_version(std::string_view word) {
+        const auto slash = word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (slash == 0 || slash == word.npos) {
+            return false;
+        }
+        std::string form(word.substr(slash));
+        std::ranges::replace_if(
+            form, [](char c) { return c >= '0' && c <= '9'; }, '0');
+        return form == "/0.0";
+    }
+
+    static bool is_foreign(std::string_view line) {
         std::string upper(line);
         std::ranges::transform(upper, upper.begin(), [](char c) {
             return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
         });
         const auto begin = std::min(upper.find_first_not_of(" \t"), upper.size());
         const auto verb = upper.substr(begin, upper.find_first_of(" \t", begin) - begin);
-        return line.ends_with(" HTTP/1.0") || line.ends_with(" HTTP/1.1") || verb == "POST" ||
-               verb.starts_with("HOST:");
+        const auto plain_verb = line.substr(begin, verb.size());
+        const auto last = line.substr(line.find_last_of(" \t") + 1);
+        const bool known = std::ranges::any_of(
+            verbs(), [&](const butterdb::verb& row) { return row.name == verb; });
+        for (const std::string_view word : {"POST", "EHLO", "HELO", "LHLO", "PROXY"}) {
+            if (verb == word) {
+                return true;
+            }
+        }
+        return line.ends_with(" HTTP/1.0") || line.ends_with(" HTTP/1.1") ||
+               verb.starts_with("HOST:") || (verb.size() > 1 && verb.ends_with(':')) ||
+               plain_verb.starts_with("SSH-") || is_version(plain_verb) ||
+               (is_version(last) && !known);
     }
 
     static bool is_blank(char c) { return c == ' ' || c == '\t'; }
     static bool is_control(char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; }
 
     void split(std::string_view line) {
-        if (is_http(line)) {
+        if (is_foreign(line)) {
             end("#");
             return;
         }

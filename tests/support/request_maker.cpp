@@ -256,7 +256,7 @@ sent_request request_maker::over_limit() {
 }
 
 sent_request request_maker::nonsense() {
-    switch (choose_.below(6)) {
+    switch (choose_.below(7)) {
         case 0:
             return {std::string("\x16\x03\x01\x00x", 5), {}, fate::foreign};
         case 1:
@@ -271,6 +271,8 @@ sent_request request_maker::nonsense() {
                 true,
                 "Protocol error: too big inline request"};
         case 4:
+            return {"User-Agent: x\r\n", {}, fate::foreign};
+        case 5:
             return {"*1\r\n$x\r\n", {}, fate::broken, false, "Protocol error: invalid bulk length"};
         default:
             return {
