@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "machine.hpp"
+#include "option_file.hpp"
 #include <butterdb/base/number.hpp>
 #include <butterdb/base/settings.hpp>
 #include <butterdb/base/text.hpp>
@@ -10,13 +11,19 @@
 #include <CLI/CLI.hpp>
 #include <asio/ip/address.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
+#include <istream>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
-#include <sstream>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,42 +50,85 @@ bool is_set_and_empty(const char* variable) {
     return value != nullptr && *value == '\0';
 }
 
-// A line up to a '#' that is not in quotes.
-std::string_view without_comment(std::string_view line) {
-    char quote = 0;
-    for (std::size_t at = 0; at < line.size(); ++at) {
-        const char c = line[at];
-        if (c == '#' && quote == 0) {
-            return line.substr(0, at);
-        }
-        const bool begins = at == 0 || std::string_view("=[, \t").find(line[at - 1]) != line.npos;
-        if (quote == 0 && begins && (c == '"' || c == '\'')) {
-            quote = c;
-        } else if (c == quote) {
-            quote = 0;
-        }
-    }
-    return line;
+// Whether the environment sets an option; CLI11 takes an empty variable for none.
+bool is_set_by_environment(std::string_view option) {
+    const char* const value = std::getenv(environment_name(option).c_str());
+    return value != nullptr && *value != '\0';
 }
 
-// CLI11 2.1 lets the file win over the environment; here what the environment sets is left out of
-// the file.
-class file_behind_environment : public CLI::ConfigBase {
-public:
-    file_behind_environment() { comment('\n'); }  // none: it would find them in quotes too
-
-    std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-        std::stringstream bare;
-        for (std::string line; std::getline(input, line);) {
-            bare << without_comment(line) << '\n';
+// The names of all options on the command line, `--port` and `--port=9091` alike.
+std::set<std::string, std::less<>> names_on_command_line(int argc, const char* const* argv) {
+    std::set<std::string, std::less<>> names;
+    for (const std::string_view word : std::span(argv, static_cast<std::size_t>(argc))) {
+        if (word.starts_with("--")) {
+            names.emplace(word.substr(2, word.find('=') - 2));
         }
-        auto read = CLI::ConfigBase::from_config(bare);
-        std::erase_if(read, [](const CLI::ConfigItem& item) {
-            const char* const value = std::getenv(environment_name(item.name).c_str());
-            return value != nullptr && *value != '\0';
-        });
-        return read;
     }
+    return names;
+}
+
+// Reads the file with a parser of our own, which knows its lines: CLI11's takes a line without `=`
+// for a flag, and names neither file nor line.
+class option_file : public CLI::ConfigBase {
+public:
+    explicit option_file(const CLI::App& app) : app_(app) {}
+
+    // Leaves out what the environment sets: CLI11 2.1 lets the file win.
+    std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+        std::vector<CLI::ConfigItem> found;
+        try {
+            for (auto& line : read_option_lines(input)) {
+                check(line);
+                if (!is_set_by_environment(line.name)) {
+                    add(line, found);
+                }
+            }
+        } catch (const option_line_error& why) {
+            throw early_exit{2, place_of(why.number) + ": " + why.what()};
+        }
+        return found;
+    }
+
+    // Returns the file and the line that gave an option, or nothing.
+    std::optional<std::string> source_of(const std::string& option) const {
+        const auto found = line_of_.find(option);
+        return found == line_of_.end() ? std::nullopt : std::optional(place_of(found->second));
+    }
+
+private:
+    void check(const option_line& line) const {
+        const auto* const option = app_.get_option_no_throw("--" + line.name);
+        if (option == nullptr) {
+            throw option_line_error(line.number, "unknown option '" + printable(line.name) + "'");
+        }
+        if (!option->get_configurable()) {
+            throw option_line_error(
+                line.number, line.name + " is an option of the command line alone");
+        }
+        const auto [found, is_first] = line_of_.emplace(line.name, line.number);
+        if (!is_first && option->get_items_expected_max() == 1) {
+            throw option_line_error(
+                line.number,
+                line.name + " is given twice, on line " + std::to_string(found->second) + " too");
+        }
+    }
+
+    // What may repeat becomes one list.
+    static void add(option_line& line, std::vector<CLI::ConfigItem>& to) {
+        auto item = std::ranges::find(to, line.name, &CLI::ConfigItem::name);
+        if (item == to.end()) {
+            item = to.emplace(to.end());
+            item->name = line.name;
+        }
+        std::ranges::move(line.values, std::back_inserter(item->inputs));
+    }
+
+    std::string place_of(std::size_t line) const {
+        return app_.get_config_ptr()->as<std::string>() + ":" + std::to_string(line);
+    }
+
+    const CLI::App& app_;
+    mutable std::map<std::string, std::size_t> line_of_;
 };
 
 const std::map<std::string, log_level> log_levels{
@@ -105,7 +155,7 @@ const std::map<std::string, eviction> evictions{
 class command_line {
 public:
     command_line() {
-        app_.config_formatter(std::make_shared<file_behind_environment>());
+        app_.config_formatter(file_);
         app_.allow_config_extras(CLI::config_extras_mode::error);
         app_.set_version_flag("--version", "butterdb " + std::string(version));
         app_.get_formatter()->column_width(34);
@@ -123,6 +173,7 @@ public:
     }
 
     options parse(int argc, const char* const* argv) {
+        on_command_line_ = names_on_command_line(argc, argv);
         for (const char* const variable : {"BUTTERDB_PORT", "BUTTERDB_TLS_PORT"}) {
             if (drop_service_link(variable)) {
                 options_.warnings.push_back(
@@ -138,14 +189,8 @@ public:
             throw early_exit{0, std::string(version_text.what()) + "\n"};
         } catch (const CLI::FileError& why) {
             throw early_exit{1, "cannot read the file of --config: " + std::string(why.what())};
-        } catch (const CLI::ConfigError& why) {
-            constexpr std::string_view prefix = "INI was not able to parse ";
-            std::string_view name = why.what();
-            name.remove_prefix(name.starts_with(prefix) ? prefix.size() : 0);
-            throw early_exit{
-                2, "the configuration file has an unknown option: " + std::string(name)};
         } catch (const CLI::ParseError& why) {
-            throw early_exit{2, std::string(why.what()) + "; see butterdb --help"};
+            refuse(why.what());
         }
         refuse_empty_password();
         options_.log = log_levels.at(level_);
@@ -163,6 +208,24 @@ public:
     }
 
 private:
+    // Ends the program over `text`. Where that begins with the option at fault (`--port is ...`),
+    // says by which variable or by which line of the file it was set.
+    [[noreturn]] void refuse(const std::string& text) const {
+        const bool names_option = text.starts_with("--");
+        const auto name = names_option ? text.substr(2, text.find_first_of(": ") - 2) : "";
+        const auto source = source_of(name);
+        throw early_exit{
+            2, source ? *source + ": " + text.substr(2) : text + "; see butterdb --help"};
+    }
+
+    // What has set an option; nothing: the command line, or nothing has.
+    std::optional<std::string> source_of(const std::string& option) const {
+        if (on_command_line_.contains(option)) {
+            return std::nullopt;
+        }
+        return is_set_by_environment(option) ? environment_name(option) : file_->source_of(option);
+    }
+
     template <typename Value>
     CLI::Option* option(const std::string& name, Value& value, const std::string& text) {
         return app_.add_option("--" + name, value, text)
@@ -193,7 +256,7 @@ private:
             asio::error_code ec;
             asio::ip::make_address(address, ec);
             if (ec) {
-                throw early_exit{2, "--bind takes IP addresses, not '" + printable(address) + "'"};
+                refuse("--bind takes IP addresses, not '" + printable(address) + "'");
             }
         }
         if (!listen.port && !listen.tls_port && listen.unix_socket.empty()) {
@@ -201,7 +264,7 @@ private:
         }
         const bool has_identity = !listen.tls.certificate.empty() && !listen.tls.key.empty();
         if (listen.tls_port && !has_identity) {
-            throw early_exit{2, "--tls-port needs --tls-cert and --tls-key"};
+            refuse("--tls-port needs --tls-cert and --tls-key");
         }
         const bool has_file = !listen.tls.certificate.empty() || !listen.tls.key.empty() ||
                               !listen.tls.authority.empty() || !listen.tls.revocations.empty();
@@ -366,6 +429,8 @@ private:
     }
 
     CLI::App app_{"In-memory key-value server. Try it: nc localhost 9090", "butterdb"};
+    std::shared_ptr<option_file> file_ = std::make_shared<option_file>(app_);
+    std::set<std::string, std::less<>> on_command_line_;
     options options_;
     std::string level_ = "info";
     std::string eviction_ = "none";

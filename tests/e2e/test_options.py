@@ -31,7 +31,14 @@ class Wrong(unittest.TestCase):
                 self.refused(2, *arguments)
 
     def test_environment(self):
-        self.assertIn("port", self.refused(2, env=clean_environment(BUTTERDB_PORT="x")))
+        for name, value, reason in (
+                ("BUTTERDB_PORT", "x", "port is a number from 0 to 65535, or off, not 'x'"),
+                ("BUTTERDB_MAX_MEMORY", "1x", "max-memory is a size from 1MiB to 4194304TiB, not '1x'"),
+                ("BUTTERDB_BIND", "nowhere", "bind takes IP addresses, not 'nowhere'")):
+            line = self.refused(2, env=clean_environment(**{name: value}))
+            self.assertEqual(line, f"butterdb: {name}: {reason}")
+        line = self.refused(2, "--port", "y", env=clean_environment(BUTTERDB_PORT="x"))
+        self.assertIn("butterdb: --port is a number from 0 to 65535, or off, not 'y'", line)
 
     def test_addresses(self):
         self.assertIn("takes IP addresses", self.refused(2, "--port", 0, "--bind", "nowhere"))
@@ -53,12 +60,27 @@ class Wrong(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             self.refused(1, "--config", folder)
             path = os.path.join(folder, "butterdb.conf")
-            for text in ("prot = 1\n", "port = x\n", "[section]\nport = 1\n", "port\n"):
-                with self.subTest(text):
-                    with open(path, "w") as file:
-                        file.write(text)
-                    line = self.refused(2, "--config", path)
-                    self.assertTrue("prot" not in text or "unknown option: prot" in line, line)
+            form = "a line is NAME = VALUE"
+            for text, number, reason in (
+                    (b"prot = 1\n", 1, "unknown option 'prot'"),
+                    (b"# a comment\n\nport = x\n", 3, "port is a number from 0 to 65535, or off, not 'x'"),
+                    (b"port = 1\r\nmax-memory = 1x\r\n", 2,
+                     "max-memory is a size from 1MiB to 4194304TiB, not '1x'"),
+                    (b"eviction = lru\n", 1, "eviction: lru not in {clock,none}"),
+                    (b"[section]\nport = 1\n", 1, "there are no sections: " + form),
+                    (b"port 7420\n", 1, "'port 7420' has no '=': " + form),
+                    (b"port = 1\nport = 2\n", 2, "port is given twice, on line 1 too"),
+                    (b"config = x\n", 1, "config is an option of the command line alone"),
+                    (b"bind = nowhere\n", 1, "bind takes IP addresses, not 'nowhere'"),
+                    (b"port = 1\ntls-port = 5\n", 2, "tls-port needs --tls-cert and --tls-key"),
+                    (b"unix-socket = \"/tmp/a\n", 1, "a quote does not end"),
+                    (b"\xff\xfep\0o\0r\0t\0", 1, "the file is in UTF-16; it has to be in UTF-8")):
+                with self.subTest(text), open(path, "wb") as file:
+                    file.write(text)
+                    file.flush()
+                    for line in (self.refused(2, "--config", path),
+                                 self.refused(2, env=clean_environment(BUTTERDB_CONFIG=path))):
+                        self.assertEqual(line, f"butterdb: {path}:{number}: {reason}")
 
 
 class Right(unittest.TestCase):
@@ -137,6 +159,14 @@ class Right(unittest.TestCase):
                 file.flush()
                 seen = self.config("--config", file.name)
                 self.assertEqual((seen["unix-socket"], seen["backlog"]), ('"' + socket.strip("\"'") + '"', "7"))
+
+    def test_a_file_may_begin_with_a_byte_order_mark_and_have_lists(self):
+        with tempfile.NamedTemporaryFile("wb") as file:
+            file.write(b"\xef\xbb\xbfmax-memory = 2 GiB\r\nbind = [127.0.0.1, '127.0.0.2']\r\nbind = 127.0.0.3\r\n")
+            file.flush()
+            seen = self.config("--config", file.name)
+            self.assertEqual(seen["max-memory"], "2GiB")
+            self.assertEqual(seen["bind"], '["127.0.0.1", "127.0.0.2", "127.0.0.3"]')
 
     def test_several_addresses_in_the_environment(self):
         with Server(env=clean_environment(BUTTERDB_BIND="127.0.0.1,127.0.0.2")) as server:
