@@ -246,7 +246,7 @@ void engine::queue(const verb& row, arguments request, turn& t) {
         }
     }
     if (!t.who.spoilt) {
-        t.who.queue.add(request);
+        t.who.queue.add(request, limits_.request_bytes_max());
     }
     t.out.status("QUEUED");
 }

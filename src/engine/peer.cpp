@@ -1,3 +1,4 @@
+#include <butterdb/base/flat_buffer.hpp>
 #include <butterdb/engine/peer.hpp>
 
 #include <algorithm>
@@ -5,21 +6,21 @@
 
 namespace butterdb {
 
-void request_queue::add(arguments request) {
+void request_queue::add(arguments request, std::size_t bytes_max) {
     std::size_t bytes = bytes_.size();
     for (const auto each : request) {
         bytes += each.size();
     }
-    const auto room = [](auto& all, std::size_t needed) {
+    const auto make_room = [&](auto& all, std::size_t needed) {
         if (all.capacity() < needed) {
-            all.reserve(std::max(needed, 2 * all.capacity()));
+            all.reserve(grown_capacity(all.capacity(), needed, bytes_max / sizeof all[0]));
         }
     };
-    room(bytes_, bytes);
-    room(sizes_, sizes_.size() + request.size());
-    room(counts_, counts_.size() + 1);
+    make_room(bytes_, bytes);
+    make_room(sizes_, sizes_.size() + request.size());
+    make_room(counts_, counts_.size() + 1);
     for (const auto each : request) {
-        bytes_.append(each);
+        bytes_.insert(bytes_.end(), each.begin(), each.end());
         sizes_.push_back(each.size());
     }
     counts_.push_back(request.size());

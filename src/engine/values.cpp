@@ -60,7 +60,7 @@ void engine::run(const command::set& request, turn& t) {
     const bool was_there = present.has_value();
     const bool met = is_met(request, present);
     if (request.reply == answer::old_value && was_there) {
-        t.out.expect_room(present->value.size());
+        t.out.expect_room(present->value);
         if (!may_copy(present->value.size(), t)) {
             return;
         }
@@ -104,7 +104,7 @@ void engine::run(const command::getex& request, turn& t) {
         reply_value(found, t);
         return;
     }
-    t.out.expect_room(found->value.size());
+    t.out.expect_room(found->value);
     const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
     if (deadline == found->deadline || deadline <= t.now) {
         t.out.bulk(found->value);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 namespace butterdb {
 
@@ -53,25 +54,59 @@ constexpr char unescaped(char c) noexcept {
     }
 }
 
-// The letter behind the backslash when `c` has a short escape, else 0.
-constexpr char escape_letter(char c) noexcept {
-    switch (c) {
-        case '"':
-        case '\\':
-            return c;
-        case '\n':
-            return 'n';
-        case '\r':
-            return 'r';
-        case '\t':
-            return 't';
-        case '\a':
-            return 'a';
-        case '\b':
-            return 'b';
-        default:
-            return 0;
+// What stands for a byte inside quotes.
+struct escape {
+    std::array<char, 4> text{};
+    std::uint8_t size = 1;  // 1: the byte itself
+};
+
+constexpr auto escapes = [] {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<escape, 256> table{};
+    for (std::size_t byte = 0; byte < table.size(); ++byte) {
+        if (byte < 0x20 || byte == 0x7f) {
+            table[byte] = {{'\\', 'x', digits[byte >> 4], digits[byte & 15]}, 4};
+        } else {
+            table[byte] = {{static_cast<char>(byte)}, 1};
+        }
     }
+    constexpr std::string_view bytes = "\"\\\n\r\t\a\b";
+    constexpr std::string_view letters = "\"\\nrtab";
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        table[static_cast<unsigned char>(bytes[i])] = {{'\\', letters[i]}, 2};
+    }
+    return table;
+}();
+
+const escape& escape_of(char c) noexcept {
+    return escapes[static_cast<unsigned char>(c)];
+}
+
+std::size_t quoted_size(std::string_view bytes) noexcept {
+    std::size_t size = 2;
+    for (const char c : bytes) {
+        size += escape_of(c).size;
+    }
+    return size;
+}
+
+// Returns the end of what it writes. Bytes without an escape are copied in runs.
+char* write_quoted(char* to, std::string_view bytes) noexcept {
+    *to++ = '"';
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    while (at != end) {
+        const char* const run =
+            std::find_if(at, end, [](char c) { return escape_of(c).size != 1; });
+        to = std::copy(at, run, to);
+        at = run;
+        for (; at != end && escape_of(*at).size != 1; ++at) {
+            const auto& found = escape_of(*at);
+            to = std::copy_n(found.text.data(), found.size, to);
+        }
+    }
+    *to++ = '"';
+    return to;
 }
 
 // Reads one line from `at` and writes decoded arguments to `to`, never overtaking it.
@@ -104,11 +139,11 @@ struct line_reader {
             if (c == mark) {
                 return at == end || class_of(*at) == blank;
             }
-            const bool escapes = c == '\\' && at != end && (mark == '"' || *at == '\'');
-            if (escapes && mark == '"') {
+            const bool is_escape = c == '\\' && at != end && (mark == '"' || *at == '\'');
+            if (is_escape && mark == '"') {
                 read_escape();
             } else {
-                *to++ = escapes ? *at++ : c;
+                *to++ = is_escape ? *at++ : c;
             }
         }
         return false;
@@ -186,29 +221,19 @@ line_fault split_line(std::span<char> line, argument_list& arguments, std::size_
 }
 
 void append_quoted(flat_buffer& out, std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    out.append('"');
-    for (const char c : bytes) {
-        if (const char letter = escape_letter(c); letter != 0) {
-            out.append('\\');
-            out.append(letter);
-        } else if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte == 0x7f) {
-            out.append("\\x");
-            out.append(digits[byte >> 4]);
-            out.append(digits[byte & 15]);
-        } else {
-            out.append(c);
-        }
-    }
-    out.append('"');
+    const auto size = quoted_size(bytes);
+    write_quoted(out.prepare(size), bytes);
+    out.commit(size);
 }
 
-void append_value(flat_buffer& out, std::string_view value) {
-    if (is_bare(value)) {
-        out.append(value);
-    } else {
-        append_quoted(out, value);
-    }
+std::size_t shown_size(std::string_view value) noexcept {
+    return is_bare(value) ? value.size() : quoted_size(value);
+}
+
+char* write_value(char* to, std::string_view value, std::size_t size) noexcept {
+    // Quotes alone make it longer.
+    return size == value.size() ? std::copy(value.begin(), value.end(), to)
+                                : write_quoted(to, value);
 }
 
 void append_argument(flat_buffer& out, std::string_view argument) {

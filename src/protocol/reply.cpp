@@ -31,22 +31,35 @@ char* write_number_line(char* to, char kind, Integer number) noexcept {
     return to;
 }
 
-template <typename Integer>
-void append_number_line(flat_buffer& out, char kind, Integer number) {
-    char* const begin = out.prepare(number_line_bytes_max);
-    out.commit(static_cast<std::size_t>(write_number_line(begin, kind, number) - begin));
+}  // namespace
+
+// The buffer knows how long the output may become, so that it does not double beyond that.
+char* reply_writer::room(std::size_t count) {
+    return out_->prepare(count, bytes_max_);
 }
 
-}  // namespace
+void reply_writer::put(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    out_->commit(bytes.size());
+}
+
+template <typename Integer>
+void reply_writer::number_line(char kind, Integer value) {
+    char* const begin = room(number_line_bytes_max);
+    out_->commit(static_cast<std::size_t>(write_number_line(begin, kind, value) - begin));
+}
 
 void reply_writer::line(char kind, std::string_view bytes) {
     if (speaks_ == dialect::text) {
-        out_->append(bytes);
-        out_->append('\n');
+        put(bytes);
+        put('\n');
     } else {
-        out_->append(kind);
-        out_->append(bytes);
-        out_->append(line_end);
+        put(kind);
+        put(bytes);
+        put(line_end);
     }
 }
 
@@ -57,13 +70,13 @@ void reply_writer::number(char kind, Integer value) {
         const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
         line(kind, {digits.data(), static_cast<std::size_t>(end - digits.begin())});
     } else {
-        append_number_line(*out_, kind, value);
+        number_line(kind, value);
     }
 }
 
 void reply_writer::open(char kind, std::size_t count) {
     if (speaks_ == dialect::text) {
-        out_->append("LIST ");
+        put("LIST ");
     }
     number(kind, count);
 }
@@ -73,13 +86,15 @@ void reply_writer::integer(std::int64_t value) {
 }
 
 void reply_writer::bulk(std::string_view value) {
-    expect_room(value.size());
     if (speaks_ == dialect::text) {
-        append_value(*out_, value);
-        out_->append('\n');
+        const auto size = shown_size(value);
+        check_room(size);
+        *write_value(room(size + 1), value, size) = '\n';
+        out_->commit(size + 1);
         return;
     }
-    char* const begin = out_->prepare(number_line_bytes_max + value.size() + line_end.size());
+    check_room(value.size());
+    char* const begin = room(number_line_bytes_max + value.size() + line_end.size());
     char* to = write_number_line(begin, '$', value.size());
     if (!value.empty()) {
         std::memcpy(to, value.data(), value.size());
@@ -90,7 +105,11 @@ void reply_writer::bulk(std::string_view value) {
     out_->commit(static_cast<std::size_t>(to - begin));
 }
 
-void reply_writer::expect_room(std::size_t bytes) const {
+void reply_writer::expect_room(std::string_view value) const {
+    check_room(speaks_ == dialect::text ? shown_size(value) : value.size());
+}
+
+void reply_writer::check_room(std::size_t bytes) const {
     if (out_->size() + bytes > bytes_max_) {
         throw reply_too_long();
     }
@@ -98,9 +117,9 @@ void reply_writer::expect_room(std::size_t bytes) const {
 
 void reply_writer::null(std::string_view resp2) {
     if (speaks_ == dialect::text) {
-        out_->append("NOT_FOUND\n");
+        put("NOT_FOUND\n");
     } else {
-        out_->append(speaks_ == dialect::resp3 ? "_\r\n" : resp2);
+        put(speaks_ == dialect::resp3 ? "_\r\n" : resp2);
     }
 }
 
@@ -117,33 +136,33 @@ void reply_writer::text(std::string_view lines) {
         bulk(lines);
         return;
     }
-    expect_room(lines.size());
+    check_room(lines.size());
     if (speaks_ == dialect::resp3) {
         constexpr std::string_view format = "txt:";
-        append_number_line(*out_, '=', format.size() + lines.size());
-        out_->append(format);
-        out_->append(lines);
-        out_->append(line_end);
+        number_line('=', format.size() + lines.size());
+        put(format);
+        put(lines);
+        put(line_end);
         return;
     }
     array(static_cast<std::size_t>(std::ranges::count(lines, '\n')));
-    for (const char c : lines) {
-        if (c != '\r') {
-            out_->append(c);
-        }
+    while (!lines.empty()) {
+        const auto size = std::min(lines.find('\r'), lines.size());
+        put(lines.substr(0, size));
+        lines.remove_prefix(std::min(size + 1, lines.size()));
     }
 }
 
 void reply_writer::failure(const error& why) {
     if (speaks_ == dialect::text && why.what == error::kind::form) {
-        out_->append("INVALID ");
+        put("INVALID ");
     } else {
-        out_->append(speaks_ == dialect::text ? "ERROR " : "-");
-        out_->append(why.code);
-        out_->append(' ');
+        put(speaks_ == dialect::text ? "ERROR " : "-");
+        put(why.code);
+        put(' ');
     }
-    out_->append(why.text);
-    out_->append(speaks_ == dialect::text ? "\n" : line_end);
+    put(why.text);
+    put(speaks_ == dialect::text ? "\n" : line_end);
 }
 
 void reply_writer::deleted(std::size_t count, std::size_t asked) {
@@ -163,9 +182,9 @@ void reply_writer::not_stored() {
 }
 
 void reply_writer::resp_status(std::string_view word) {
-    out_->append('+');
-    out_->append(word);
-    out_->append(line_end);
+    put('+');
+    put(word);
+    put(line_end);
 }
 
 void reply_writer::farewell() {

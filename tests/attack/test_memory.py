@@ -184,6 +184,41 @@ class Buffers(Attack):
         self.assertEqual(self.server.number("evicted_clients"), 2)
 
 
+class LargeReplies(Attack):
+    """Replies near the limit of all clients' memory."""
+
+    options = ("--max-memory", "1GiB", "--max-client-memory", "128MiB")
+    growth_max = 16 * MiB
+
+    def put(self, c, key, value):
+        c.send(b"*3\r\n$3\r\nSET\r\n$1\r\n%b\r\n$%d\r\n" % (key, len(value)) + value + b"\r\n")
+        self.assertEqual(c.line(), b"+OK\r")
+
+    def tearDown(self):
+        self.assertEqual(self.server.number("evicted_clients"), 0)
+        self.expect_served()
+        with self.server.connect() as c:
+            c.ask(b"FLUSHALL")
+        super().tearDown()
+
+    def test_d17_a_value_that_quotes_make_four_times_as_long(self):
+        with self.server.connect() as writer, self.server.connect() as reader:
+            self.put(writer, b"k", b"\0" * (63 * MiB))
+            reply = reader.ask(b"GET k")
+            self.assertEqual(reply[:52], b"ERROR ERR reply is over the limit of 130023424 bytes")
+            self.assertEqual(reader.ask(b"STRLEN k"), b"%d" % (63 * MiB))
+
+    def test_d18_a_reply_just_below_the_limit(self):
+        with self.server.connect() as writer, self.server.connect() as reader:
+            value = b"v" * MiB
+            self.put(writer, b"k", value)
+            reader.send(b"*121\r\n$4\r\nMGET\r\n" + b"$1\r\nk\r\n" * 120)
+            self.assertEqual(reader.line(), b"*120\r")
+            for _ in range(120):
+                self.assertEqual(reader.line(), b"$1048576\r")
+                self.assertEqual(reader.line(), value + b"\r")
+
+
 class Store(Attack):
     options = ("--max-memory", "8MiB")
     growth_max = 12 * MiB

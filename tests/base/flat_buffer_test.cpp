@@ -56,6 +56,26 @@ TEST_CASE("a flat buffer that cannot grow keeps its bytes") {
     CHECK(buffer.view() == "kept");
 }
 
+TEST_CASE(
+    "a buffer doubles far from the size that it may reach, and near it hardly grows beyond need") {
+    CHECK(grown_capacity(1000, 1001, flat_buffer::size_most) == 2000);
+    CHECK(grown_capacity(1000, 5000, flat_buffer::size_most) == 5000);
+    CHECK(grown_capacity(640, 641, 1024) == 641 + (1024 - 641) / 2);
+    CHECK(grown_capacity(1000, 1010, 1024) == 1010 + 1024 / 64);
+    constexpr std::size_t size_max = 1 << 20;
+    std::size_t capacity = 0;
+    int moves = 0;
+    for (std::size_t size = 1; size <= size_max; ++size) {
+        if (size > capacity) {
+            capacity = grown_capacity(capacity, size, size_max);
+            REQUIRE(capacity >= size);
+            ++moves;
+        }
+    }
+    CHECK(capacity <= size_max + size_max / 64);
+    CHECK(moves < 30);
+}
+
 TEST_CASE("prepared bytes count once committed and can be dropped again") {
     flat_buffer buffer;
     buffer.prepare(10)[0] = 'a';

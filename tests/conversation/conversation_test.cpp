@@ -564,6 +564,49 @@ TEST_CASE("clients side by side get what the reference says, whatever they say a
     for (std::uint64_t seed = 1; seed <= 5'000; ++seed) {
         CAPTURE(seed);
         test::choices choose(seed, 2'000);
+TEST_CASE("a reply and a transaction below their limits close no client") {
+    test::fixture f;
+    f.lim.client_memory = 1 * MiB;
+    f.lim.request_bytes = 900'000;
+    conversation talk(f.run, f.lim);
+    for (char key = 'a'; key < 'j'; ++key) {
+        test::append(talk, std::string("PUT ") + key + " " + std::string(60'000, 'x') + "\n");
+    }
+    test::take_turns(talk, f.now);
+    test::append(talk, "MGET a b c d e f g h i a b c d e f g\n");
+    CHECK(test::take_turns(talk, f.now).size() == 8 + 16 * 60'001);
+    test::append(talk, "MULTI\n");
+    for (int i = 0; i < 14; ++i) {
+        test::append(talk, "PUT a " + std::string(60'000, 'x') + "\n");
+        test::take_turns(talk, f.now);
+    }
+    test::append(talk, "EXEC\n");
+    CHECK(test::take_turns(talk, f.now).starts_with("LIST 14\nOK\n"));
+    CHECK(talk.open());
+}
+
+TEST_CASE("a value whose quotes make it too long for a reply closes no client") {
+    test::fixture f;
+    f.lim.client_memory = 1 * MiB;
+    conversation writer(f.run, f.lim);
+    conversation reader(f.run, f.lim);
+    const auto put = [](std::size_t bytes) {
+        return "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$" + std::to_string(bytes) + "\r\n" +
+               std::string(bytes, '\0') + "\r\n";
+    };
+    test::append(writer, put(250'000));
+    CHECK(test::take_turns(writer, f.now) == "+OK\r\n");
+    test::append(reader, "GET k\n");
+    CHECK(test::take_turns(reader, f.now).size() == 4 * 250'000 + 3);
+    test::append(writer, put(260'000));
+    CHECK(test::take_turns(writer, f.now) == "+OK\r\n");
+    test::append(reader, "GET k\n");
+    CHECK(
+        test::take_turns(reader, f.now) ==
+        "ERROR ERR reply is over the limit of 1015808 bytes; ask for less at a time\n");
+    CHECK(reader.open());
+}
+
         REQUIRE_NOTHROW(test::run_dialogues(choose));
     }
 }

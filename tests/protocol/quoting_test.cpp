@@ -21,9 +21,10 @@ split split_text(std::string line, std::size_t arguments_max = 100) {
 }
 
 std::string value_text(std::string_view value) {
-    flat_buffer out;
-    append_value(out, value);
-    return std::string(out.view());
+    std::string text(shown_size(value), '?');
+    const char* const end = write_value(text.data(), value, text.size());
+    CHECK(end == text.data() + text.size());
+    return text;
 }
 
 std::string argument_text(std::string_view argument) {

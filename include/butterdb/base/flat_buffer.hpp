@@ -3,11 +3,17 @@
 #include <butterdb/base/assert.hpp>
 
 #include <cstddef>
+#include <limits>
 #include <memory_resource>
 #include <span>
 #include <string_view>
 
 namespace butterdb {
+
+/// Returns the capacity that a buffer of `capacity` bytes grows to when it needs `needed`. That is
+/// twice as many, so that appending is amortised O(1); but towards `size_max`, which the content is
+/// not to exceed, at most half of what is left to it, and at least a 64th of it.
+std::size_t grown_capacity(std::size_t capacity, std::size_t needed, std::size_t size_max) noexcept;
 
 /// A queue of bytes in one allocation: bytes are added at the end and consumed from the front.
 ///
@@ -18,6 +24,8 @@ namespace butterdb {
 /// Views into the buffer stay valid until the next non-const call other than `consume`.
 class flat_buffer {
 public:
+    static constexpr auto size_most = std::numeric_limits<std::size_t>::max();
+
     explicit flat_buffer(
         std::pmr::memory_resource& memory = *std::pmr::get_default_resource()) noexcept
         : memory_(&memory) {}
@@ -31,11 +39,12 @@ public:
     std::string_view view() const noexcept { return {storage_ + begin_, size()}; }
     std::span<char> bytes() noexcept { return {storage_ + begin_, size()}; }
 
-    /// Room for `count` bytes behind the last one; they count once committed. Amortised O(count).
-    /// Throws std::bad_alloc and changes nothing when the memory resource refuses.
-    char* prepare(std::size_t count) {
+    /// Returns room for `count` bytes after the last one; they count once committed. Amortised
+    /// O(count). Grows as `grown_capacity` says. Throws std::bad_alloc and changes nothing when the
+    /// memory resource refuses.
+    char* prepare(std::size_t count, std::size_t size_max = size_most) {
         if (capacity_ - end_ < count) {
-            make_room(count);
+            make_room(count, size_max);
         }
         return storage_ + end_;
     }
@@ -77,7 +86,7 @@ public:
     void set_capacity(std::size_t capacity);
 
 private:
-    void make_room(std::size_t count);
+    void make_room(std::size_t count, std::size_t size_max);
     void release() noexcept;
 
     std::pmr::memory_resource* memory_;

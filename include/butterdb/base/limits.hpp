@@ -108,6 +108,9 @@ struct limits {
     std::uint64_t client_memory = 0;             ///< all clients' buffers; 0: see client_memory_max
     /// One in so many bytes of it for all strangers, and for all whom CLIENT NO-EVICT exempts.
     std::uint64_t client_memory_share = 4;
+    /// One in so many bytes of it that no single reply takes: it is for all other buffers, and for
+    /// what the reply's own buffer grows beyond its need.
+    static constexpr std::uint64_t client_memory_reserve = 32;
     std::uint64_t backlog_max = 1024;  ///< connections not accepted yet; the system may take fewer
     std::chrono::seconds drain{10};    ///< after SIGTERM, until the process ends
     std::chrono::milliseconds drain_reserve{250};  ///< of it, for what follows the cut connections
@@ -145,7 +148,8 @@ struct limits {
 
     /// One reply, bytes: it lies in the memory that all clients' buffers share.
     std::uint64_t reply_bytes_allowed() const noexcept {
-        return std::min(reply_bytes_max, client_memory_max());
+        const auto shared = client_memory_max();
+        return std::min(reply_bytes_max, shared - shared / client_memory_reserve);
     }
 };
 

@@ -28,8 +28,9 @@ public:
     explicit request_queue(std::pmr::memory_resource& memory)
         : bytes_(&memory), sizes_(&memory), counts_(&memory) {}
 
-    /// Throws std::bad_alloc; then nothing has been added.
-    void add(arguments request);
+    /// Adds a request; all of them are to take `bytes_max` bytes at most. Throws std::bad_alloc;
+    /// then nothing has been added.
+    void add(arguments request, std::size_t bytes_max);
 
     /// Calls act(arguments) for each, in order.
     template <typename Act>
@@ -57,7 +58,7 @@ public:
     request_queue take() { return std::move(*this); }
 
 private:
-    std::pmr::string bytes_;
+    std::pmr::vector<char> bytes_;          // a string would double however little is needed
     std::pmr::vector<std::size_t> sizes_;   // of each argument
     std::pmr::vector<std::size_t> counts_;  // of each request's arguments
 };

@@ -29,9 +29,14 @@ line_fault split_line(std::span<char> line, argument_list& arguments, std::size_
 /// Appends `"..."` with escapes: printable, one line, and `split_line` gives the bytes back.
 void append_quoted(flat_buffer& out, std::string_view bytes);
 
-/// Appends a value as a text reply shows it: bare where a reader cannot take it for anything else,
-/// quoted otherwise. Source: docs/protocol.md, "A value".
-void append_value(flat_buffer& out, std::string_view value);
+/// Returns how many bytes a value takes in a text reply: its own where it is written bare, since a
+/// reader cannot take it for anything else; more where it is quoted. O(value). Source:
+/// docs/protocol.md, "A value".
+std::size_t shown_size(std::string_view value) noexcept;
+
+/// Writes a value as a text reply shows it to `to`, which has room for `size`, its `shown_size`.
+/// Returns the end of what it wrote.
+char* write_value(char* to, std::string_view value, std::size_t size) noexcept;
 
 /// Appends one argument of a request, quoted when it needs it.
 void append_argument(flat_buffer& out, std::string_view argument);

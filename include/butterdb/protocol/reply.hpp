@@ -44,9 +44,9 @@ public:
     void integer(std::int64_t value);
     /// A value; in text quoted where it would be taken for something else.
     void bulk(std::string_view value);
-    /// Throws reply_too_long unless a value of so many bytes may follow. A request that changes
-    /// something before it replies asks first. What quoting adds does not count.
-    void expect_room(std::size_t bytes) const;
+    /// Throws reply_too_long unless the value may follow. A request that changes something before
+    /// it replies asks first. O(value) in text, where quoting may add to it.
+    void expect_room(std::string_view value) const;
     /// From now on, every value and every text is too long.
     void refuse_values() noexcept { bytes_max_ = 0; }
     /// The key is not there; in text `NOT_FOUND`.
@@ -78,8 +78,14 @@ private:
     void line(char kind, std::string_view bytes);
     template <typename Integer>
     void number(char kind, Integer value);
+    char* room(std::size_t count);
+    void put(std::string_view bytes);
+    void put(char byte) { put({&byte, 1}); }
+    void check_room(std::size_t bytes) const;
     void open(char kind, std::size_t count);
     void null(std::string_view resp2);
+    void number_line(char kind, Integer value);
+    template <typename Integer>
 
     flat_buffer* out_;
     dialect speaks_;
