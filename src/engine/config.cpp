@@ -46,6 +46,10 @@ error cannot_set(std::string_view name, std::string_view why) {
         std::string(why));
 }
 
+error duplicate_setting(std::string_view name) {
+    return cannot_set(name, "duplicate parameter");
+}
+
 error unknown_setting(std::string_view name) {
     return refusal(
         "Unknown option or number of arguments for CONFIG SET - '" + printable(name) +
@@ -130,6 +134,7 @@ void engine::run(const command::config& request, turn& t) {
                 .connected_clients = count.connected_clients,
                 .administrative_clients = count.administrative_clients};
             std::ranges::fill(count_by_verb_, verb_counters());
+            db_.reset_counters();
             t.out.status("OK");
             break;
     }
@@ -182,21 +187,40 @@ void engine::get_settings(arguments patterns, turn& t) {
     }
 }
 
+// Finds what the names of all pairs mean, each once, under whichever of its names.
+result<std::vector<engine::any_setting>> engine::find_settings(arguments pairs) const {
+    std::vector<any_setting> found;
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        const any_setting named{find_limit(pairs[i]), find_word(pairs[i])};
+        if (named == any_setting()) {
+            return unknown_setting(pairs[i]);
+        }
+        if (std::ranges::find(found, named) != found.end()) {
+            return duplicate_setting(pairs[i]);
+        }
+        found.push_back(named);
+    }
+    return found;
+}
+
 // All of the pairs or none.
 void engine::change_settings(arguments pairs, turn& t) {
+    const auto named = find_settings(pairs);
+    if (!named) {
+        t.out.failure(named.error());
+        return;
+    }
     auto changed = limits_;
     std::vector<std::pair<const word_setting*, std::string>> words;
-    for (std::size_t i = 0; i < pairs.size(); i += 2) {
-        const auto* const limit = find_limit(pairs[i]);
-        const auto* const word = find_word(pairs[i]);
+    for (std::size_t i = 0; i < named->size(); ++i) {
+        const auto [limit, word] = (*named)[i];
+        const auto value = pairs[2 * i + 1];
         std::optional<error> why;
         if (limit != nullptr) {
-            why = change(*limit, pairs[i + 1], changed);
-        } else if (word != nullptr) {
-            words.emplace_back(word, to_lower(pairs[i + 1]));
-            why = objection(*word, words.back().second);
+            why = change(*limit, value, changed);
         } else {
-            why = unknown_setting(pairs[i]);
+            words.emplace_back(word, to_lower(value));
+            why = objection(*word, words.back().second);
         }
         if (why) {
             t.out.failure(*why);

@@ -50,11 +50,11 @@ void engine::remove(peer& who) noexcept {
     (who.next == nullptr ? last_peer_ : who.next->previous) = who.previous;
 }
 
-engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) const {
+engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) {
     return {
         who,
         out,
-        reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_allowed()),
+        reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_allowed(), &count.errors),
         now,
         false};
 }
@@ -200,7 +200,7 @@ void engine::refuse_for_place(peer& who, flat_buffer& out) {
 
 void engine::refuse(const error& why, peer& who, flat_buffer& out) {
     who.spoilt = who.queueing;
-    reply_writer(out, who.speaks).failure(why);
+    reply_writer(out, who.speaks, flat_buffer::size_most, &count.errors).failure(why);
 }
 
 // Reads a request whose number of arguments is right, and carries it out.
@@ -232,6 +232,7 @@ void engine::queue(const verb& row, arguments request, turn& t) {
         bytes += each.size() + sizeof(std::size_t);
     }
     if (bytes > limits_.request_bytes_max()) {
+        ++counted(row).rejected;
         refuse(
             over_limit("transaction", bytes, limits_.request_bytes_max(), "--max-request"),
             t.who,
@@ -241,6 +242,7 @@ void engine::queue(const verb& row, arguments request, turn& t) {
     if (row.traits.has_subcommands) {
         const auto parsed = row.parse(request);
         if (!parsed) {
+            ++counted(row).rejected;
             refuse(advised(parsed.error(), request, t.who), t.who, t.bytes);
             return;
         }
@@ -506,11 +508,19 @@ bool engine::write(std::string_view key, std::string_view value, time_point dead
         return true;
     }
     if (!db_.put(key, value, t.now, deadline)) {
-        t.out.failure(out_of_memory());
+        refuse_for_memory(t);
         return false;
     }
     changed(key);
     return true;
+}
+
+void engine::refuse_for_memory(turn& t) {
+    t.out.failure(
+        {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
+    if (on_write_refused) {
+        on_write_refused();
+    }
 }
 
 // Of a command that reads values, for the counters.

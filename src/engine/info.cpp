@@ -142,6 +142,8 @@ std::string describe_server(
         text.field("tls_handshakes_failed", db.count.handshakes_failed);
         text.field("evicted_clients", db.count.closed_for_memory);
         text.field("total_commands_processed", db.count.commands_processed);
+        text.field("total_error_replies", db.count.errors.total());
+        text.field("rejected_writes", db.count.rejected_writes());
         text.field("expired_keys", entries.expired());
         text.field("evicted_keys", entries.evicted());
         text.field("keyspace_hits", db.count.keyspace_hits);
@@ -154,6 +156,11 @@ std::string describe_server(
     }
     if (text.section("Commandstats", "COMMANDSTATS", false)) {
         describe_commands(text, db);
+    }
+    if (text.section("Errorstats", "ERRORSTATS")) {
+        for (const auto& [code, number] : db.count.errors.by_code()) {
+            text.field("errorstat_" + code, "count=" + std::to_string(number));
+        }
     }
     if (text.section("Keyspace", "KEYSPACE") && entries.size() > 0) {
         text.field(

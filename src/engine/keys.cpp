@@ -61,7 +61,7 @@ void engine::run(const command::touch& request, turn& t) {
 }
 
 void engine::run(const command::type& request, turn& t) {
-    t.out.status(db_.get(request.key, t.now) ? "string" : "none");
+    t.out.status(look_up(request.key, t) ? "string" : "none");
 }
 
 // Copies an entry with its deadline over another key. False: refused, and told why.
@@ -99,7 +99,7 @@ void engine::run(const command::copy& request, turn& t) {
         return;
     }
     const bool possible =
-        db_.get(request.from, t.now) && (request.replace || !db_.get(request.to, t.now));
+        look_up(request.from, t) && (request.replace || !db_.get(request.to, t.now));
     if (!possible) {
         t.out.integer(0);
     } else if (move_value(request.from, request.to, t)) {
@@ -190,6 +190,20 @@ void engine::run(const command::scan& request, turn& t) {
     }
 }
 
+// An absent key has no elements; an entry has a string, which has none either.
+void engine::run(const command::scan_elements& request, turn& t) {
+    if (look_up(request.key, t)) {
+        t.out.failure(
+            {error::kind::refused,
+             "WRONGTYPE",
+             "Operation against a key holding the wrong kind of value"});
+        return;
+    }
+    t.out.array(2);
+    t.out.bulk("0");
+    t.out.array(0);
+}
+
 void engine::run(const command::delprefix& request, turn& t) {
     if (!may_take_steps(t)) {
         return;
@@ -226,7 +240,7 @@ bool engine::change_deadline(std::string_view key, time_point deadline, turn& t)
         return true;
     }
     if (!db_.set_deadline(key, deadline, t.now)) {
-        t.out.failure(out_of_memory());
+        refuse_for_memory(t);
         return false;
     }
     changed(key);
@@ -278,10 +292,12 @@ void engine::run(const command::ttl& request, turn& t) {
 }
 
 void engine::run(const command::time&, turn& t) {
-    const auto milliseconds = t.now.time_since_epoch().count();
+    constexpr std::int64_t second = 1'000'000;  // in microseconds
+    const precise_time_point now = wall_clock ? wall_clock() : t.now;
+    const auto microseconds = now.time_since_epoch().count();
     t.out.array(2);
-    t.out.bulk(std::to_string(milliseconds / 1000));
-    t.out.bulk(std::to_string(milliseconds % 1000 * 1000));
+    t.out.bulk(std::to_string(microseconds / second));
+    t.out.bulk(std::to_string(microseconds % second));
 }
 
 }  // namespace butterdb

@@ -17,11 +17,6 @@ inline error refusal(std::string text) {
     return {error::kind::refused, "ERR", std::move(text)};
 }
 
-/// The store is full.
-inline error out_of_memory() {
-    return {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."};
-}
-
 inline error over_limit(
     std::string_view what, std::uint64_t size, std::uint64_t size_max, const char* flag) {
     return refusal(

@@ -48,6 +48,8 @@ server::server(
         who.waits_until = time_.now() + span;
         wake_by(who.waits_until);
     };
+    engine_.wall_clock = [this] { return time_.precise_wall(); };
+    engine_.on_write_refused = [this] { note_write_refused(); };
     engine_.on_settings = [this] { apply_settings(); };
     engine_.pace_password = [this](const peer& who, bool is_right) {
         return password_throttle_.delay_of(who.network, is_right, time_.now());
@@ -65,6 +67,8 @@ server::server(
 
 server::~server() {
     stop_accepting();
+    engine_.wall_clock = nullptr;
+    engine_.on_write_refused = nullptr;
     engine_.on_wait = nullptr;
     engine_.on_settings = nullptr;
     engine_.pace_password = nullptr;
@@ -167,6 +171,14 @@ void server::note_handshake(const std::string& why) {
 void server::note_not_served(const std::exception& why) {
     if (memory_log_.due(time_.now())) {
         log_.error("cannot serve a connection: ", why.what());
+    }
+}
+
+void server::note_write_refused() {
+    if (full_log_.due(time_.now())) {
+        log_.warning(
+            "memory is full: writes are refused; raise --max-memory",
+            engine_.entries().evicts() ? "" : ", or have entries evicted with --eviction clock");
     }
 }
 

@@ -41,8 +41,8 @@ private:
 
 }  // namespace
 
-time_point system_time::wall() noexcept {
-    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+precise_time_point system_time::precise_wall() noexcept {
+    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
 std::unique_ptr<alarm> system_time::make_alarm(std::function<void()> ring) {

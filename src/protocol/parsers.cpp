@@ -460,6 +460,14 @@ parsed scan(arguments args) {
     return command::any{walk};
 }
 
+// Redis reads the options only once it has found a set, a hash or a sorted set.
+parsed scan_elements(arguments args) {
+    if (!parse_whole<std::uint64_t>(args[2])) {
+        return form_error("invalid cursor");
+    }
+    return command::any{command::scan_elements{args[1]}};
+}
+
 parsed flush(arguments args) {
     const bool known =
         args.size() == 1 || (args.size() == 2 && (is(args[1], "ASYNC") || is(args[1], "SYNC")));

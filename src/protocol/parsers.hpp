@@ -56,6 +56,7 @@ parsed delprefix(arguments args);
 parsed rename(arguments args);
 parsed copy(arguments args);
 parsed scan(arguments args);
+parsed scan_elements(arguments args);
 parsed flush(arguments args);
 
 parsed expire(arguments args);

@@ -154,6 +154,9 @@ void reply_writer::text(std::string_view lines) {
 }
 
 void reply_writer::failure(const error& why) {
+    if (errors_ != nullptr) {
+        errors_->add(why.code);
+    }
     if (speaks_ == dialect::text && why.what == error::kind::form) {
         put("INVALID ");
     } else {

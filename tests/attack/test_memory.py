@@ -239,6 +239,12 @@ class Store(Attack):
             self.assertEqual(c.ask(b"DEL key:8"), b"DELETED")
             self.assertEqual(c.ask(b"PUT key:8 " + b"v" * 30), b"OK")
             self.assertTrue(c.ask(b"PUT big " + b"v" * 60_000).startswith(b"ERROR OOM "))
+            self.assertGreater(self.server.number("rejected_writes"), 1)
+            with self.server.connect() as other:
+                stats = other.exchange(b"INFO errorstats\nEXIT\n")
+                self.assertIn(b"errorstat_OOM:count=%d\n" % self.server.number("rejected_writes"), stats)
+        full = "memory is full: writes are refused; raise --max-memory, or have entries evicted with --eviction clock"
+        self.assertIn(full, self.server.stderr())
 
     def test_g4_one_key_asked_for_in_every_argument(self):
         with self.server.connect() as c:

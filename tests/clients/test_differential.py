@@ -115,6 +115,8 @@ class Requests:
             lambda: ["SCAN", "0", "COUNT", "100000", "MATCH", r.choice(PATTERNS)],
             lambda: ["SCAN", r.choice(["x", "1x", "0"]), *r.choice(
                 [["COUNT", "0"], ["COUNT", "x"], ["MATCH"], ["NO", "x"]])],
+            lambda: [r.choice(["SSCAN", "HSCAN", "ZSCAN"]), k(), r.choice(["0", "5", "x"]), *r.choice(
+                [[], ["COUNT", "0"], ["MATCH", "*"], ["NOVALUES"], ["NO", "x"]])],
             lambda: ["MULTI"], lambda: ["EXEC"], lambda: ["EXEC"], lambda: ["EXEC"], lambda: ["DISCARD"],
             lambda: ["WATCH", *self.keys(2)], lambda: ["UNWATCH"],
             lambda: ["PING"], lambda: ["PING", v()], lambda: ["PING", v(), v()],
@@ -193,6 +195,43 @@ def elements(reply):
         found.append(reply[at:end])
         at = end
     return found
+
+
+# One request each, whose key `k` is there or absent.
+COUNTED = """SET k v|SET k v NX|SET k v GET|SET k v EX 0|GET k|GETEX k|GETEX k EX 10|GETDEL k|GETSET k v|SETNX k v
+MGET k x k|MSET k v|MSETNX k v x y|APPEND k v|STRLEN k|GETRANGE k 0 1|SETRANGE k 0 v|INCR k|INCRBYFLOAT k 1|DEL k
+EXISTS k k|TOUCH k|TYPE k|RENAME k x|RENAMENX k x|COPY k x|COPY k x REPLACE|COPY k k|RANDOMKEY|KEYS *|SCAN 0
+EXPIRE k 10|EXPIRE k -1|PERSIST k|TTL k|EXPIRETIME k|MEMORY USAGE k|SSCAN k 0|HSCAN k x|WATCH k|GET|NOSUCH k|EXEC
+CONFIG NOSUCH|CONFIG SET maxmemory x|HELLO 9|AUTH a|CLIENT KILL x"""
+
+
+def numbers(peer):
+    """What INFO counts of keys found and of errors."""
+    peer.send(request("INFO", "stats") + request("INFO", "errorstats"))
+    fields = dict(re.findall(rb"(\w+):([^\r]*)\r\n", peer.reply() + peer.reply()))
+    names = {b"keyspace_hits", b"keyspace_misses", b"expired_keys", b"evicted_keys", b"total_error_replies"}
+    return {name: count for name, count in fields.items() if name in names or name.startswith(b"errorstat_")}
+
+
+class Counters(unittest.TestCase):
+    def test_each_command_counts_keys_and_errors_as_redis_does(self):
+        with Server() as server, Redis() as redis:
+            peers = Peer(server.port), Peer(redis.port)
+            for line in re.split(r"[|\n]", COUNTED):
+                for present in True, False:
+                    seen = []
+                    for peer in peers:
+                        before = [["FLUSHALL"], *([["SET", "k", "v"]] if present else []), ["CONFIG", "RESETSTAT"]]
+                        for words in (*before, line.split(" ")):
+                            peer.send(request(*words))
+                            reply = peer.reply()
+                        seen.append((reply[:1], numbers(peer)))
+                        peer.send(request("UNWATCH"))
+                        peer.reply()
+                    with self.subTest(line, present=present):
+                        self.assertEqual(*seen)
+            for peer in peers:
+                peer.close()
 
 
 class Differential(unittest.TestCase):

@@ -207,15 +207,19 @@ TEST_CASE("what a connection may keep has limits") {
         "ERROR EXECABORT Transaction discarded because of previous errors.\n");
 }
 
-TEST_CASE("a full store refuses with OOM and goes on") {
+TEST_CASE("a full store refuses with OOM, counts and reports it, and goes on") {
     test::fixture f;
     store small(*std::pmr::new_delete_resource(), {420 * KiB, 1});
     engine run(small, f.lim);
+    int reported = 0;
+    run.on_write_refused = [&] { ++reported; };
     conversation talk(run, f.lim);
     test::append(talk, "PUT a 1\nPUT b " + std::string(60'000, 'x') + "\nGET a\nGET b\n");
     CHECK(
         test::take_turns(talk, f.now) ==
         "OK\nERROR OOM command not allowed when used memory > 'maxmemory'.\n1\nNOT_FOUND\n");
+    CHECK(reported == 1);
+    CHECK(run.count.rejected_writes() == 1);
 }
 
 TEST_CASE("as many requests are executed as the turn allows, and the rest follows") {
@@ -560,10 +564,6 @@ TEST_CASE("when all clients together hold too much, the one that holds most is c
     CHECK(f.run.client_memory().bytes_used() == 0);
 }
 
-TEST_CASE("clients side by side get what the reference says, whatever they say and whenever") {
-    for (std::uint64_t seed = 1; seed <= 5'000; ++seed) {
-        CAPTURE(seed);
-        test::choices choose(seed, 2'000);
 TEST_CASE("a reply and a transaction below their limits close no client") {
     test::fixture f;
     f.lim.client_memory = 1 * MiB;
@@ -607,6 +607,10 @@ TEST_CASE("a value whose quotes make it too long for a reply closes no client") 
     CHECK(reader.open());
 }
 
+TEST_CASE("clients side by side get what the reference says, whatever they say and whenever") {
+    for (std::uint64_t seed = 1; seed <= 5'000; ++seed) {
+        CAPTURE(seed);
+        test::choices choose(seed, 2'000);
         REQUIRE_NOTHROW(test::run_dialogues(choose));
     }
 }

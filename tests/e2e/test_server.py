@@ -77,6 +77,15 @@ class Transcript(unittest.TestCase):
             self.assertEqual(server.stderr().count("another protocol"), 1)
 
 
+class Time(unittest.TestCase):
+    def test_goes_on_within_a_pipeline(self):
+        with Server() as server, server.connect() as c:
+            c.send(b"TIME\n" * 1000)
+            seen = [(c.line(), c.line(), c.line()) for _ in range(1000)]
+            self.assertTrue(any(int(microseconds) % 1000 for _, _, microseconds in seen))
+            self.assertGreater(len(set(seen)), 40)  # more than the pipeline has batches
+
+
 class Clients(unittest.TestCase):
     def test_64_at_once_are_all_served(self):
         with Server() as server:

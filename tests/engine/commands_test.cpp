@@ -4,6 +4,7 @@
 #include <butterdb/protocol/verbs.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 using namespace butterdb;
@@ -187,6 +188,112 @@ TEST_CASE("SCAN and DELPREFIX look at a bounded number of keys, whatever is aske
     CHECK_FALSE(found.starts_with("LIST 2\n0\n"));
     c.say("DELPREFIX 0 '' COUNT 9223372036854775807");
     CHECK(f.db.size() > 4'800);
+}
+
+TEST_CASE("every error reply is counted by its code, until CONFIG RESETSTAT") {
+    test::fixture f;
+    client c(f);
+    c.say("NONSENSE");
+    c.say("GET");
+    c.say("INCRBY k x");
+    c.say("GET k\x01");
+    c.say("PUT k v");
+    c.say("SSCAN k 0");
+    c.say("MULTI\nNONSENSE\nEXEC");
+    c.say("MULTI\nHSCAN k 0\nZSCAN k 0\nEXEC");
+    CHECK(
+        c.say("INFO errorstats") ==
+        "LIST 4\n# Errorstats\nerrorstat_ERR:count=5\nerrorstat_EXECABORT:count=1\n"
+        "errorstat_WRONGTYPE:count=3\n");
+    CHECK(c.say("INFO stats").find("\ntotal_error_replies:9\n") != std::string::npos);
+    CHECK(c.say("CONFIG RESETSTAT") == "OK\n");
+    CHECK(c.say("INFO errorstats") == "LIST 1\n# Errorstats\n");
+}
+
+TEST_CASE("a request that MULTI cannot queue counts as rejected") {
+    test::fixture f;
+    f.lim.request_bytes = 40;
+    client c(f);
+    c.say("MULTI");
+    c.say("PUT abcdefghij " + std::string(20, 'x'));
+    c.say("CONFIG NONSENSE");
+    const auto stats = c.say("INFO commandstats\nDISCARD\nINFO commandstats");
+    CHECK(stats.find("\ncmdstat_put:calls=0,rejected_calls=1\n") != stats.npos);
+    CHECK(stats.find("\ncmdstat_config:calls=0,rejected_calls=1\n") != stats.npos);
+}
+
+TEST_CASE("CONFIG RESETSTAT sets every number of INFO's section stats to 0") {
+    test::fixture f;
+    client c(f);
+    c.say("PUT a 1 PX 1\nPUT b 1\nGET b\nGET c\nNONSENSE");
+    f.now += std::chrono::milliseconds(1);
+    c.say("GET a");
+    f.run.count.closed_foreign = f.run.count.closed_idle = f.run.count.closed_for_memory = 1;
+    CHECK(f.db.expired() == 1);
+    CHECK(c.say("CONFIG RESETSTAT") == "OK\n");
+    auto stats = c.say("INFO stats");
+    const std::string own = "\ntotal_commands_processed:1\n";  // INFO itself
+    REQUIRE(stats.find(own) != stats.npos);
+    stats.replace(stats.find(own), own.size(), "\n");
+    CHECK(std::ranges::count(stats, '\n') > 10);
+    for (std::size_t at = stats.find(':'); at != stats.npos; at = stats.find(':', at + 1)) {
+        CAPTURE(stats.substr(0, at + 3));
+        CHECK(stats.substr(at, 3) == ":0\n");
+    }
+}
+
+TEST_CASE("TIME reads the clock for each request, to the microsecond") {
+    test::fixture f;
+    f.now = time_point(std::chrono::milliseconds(1'234));
+    client c(f);
+    CHECK(c.say("TIME") == "LIST 2\n1\n234000\n");
+    std::chrono::microseconds clock(1'700'000'000'000'000);
+    f.run.wall_clock = [&] { return precise_time_point(++clock); };
+    CHECK(c.say("TIME\nTIME") == "LIST 2\n1700000000\n1\nLIST 2\n1700000000\n2\n");
+}
+
+TEST_CASE("SSCAN, HSCAN and ZSCAN find nothing under an absent key, and refuse a string") {
+    test::fixture f;
+    client c(f);
+    c.say("PUT k v");
+    for (const std::string verb : {"SSCAN", "HSCAN", "zscan"}) {
+        CAPTURE(verb);
+        CHECK(c.say(verb + " absent 0") == "LIST 2\n0\nLIST 0\n");
+        CHECK(c.say(verb + " absent 7 MATCH * COUNT 10 NOVALUES") == "LIST 2\n0\nLIST 0\n");
+        CHECK(
+            c.say(verb + " k 0") ==
+            "ERROR WRONGTYPE Operation against a key holding the wrong kind of value\n");
+        CHECK(c.say(verb + " absent x") == "INVALID invalid cursor\n");
+        CHECK(c.say(verb + " absent").starts_with("INVALID wrong number of arguments"));
+    }
+}
+
+TEST_CASE("in text, a value whose quotes have no room in a reply is not deleted either") {
+    test::fixture f;
+    f.lim.reply_bytes_max = 1 * KiB;
+    client c(f);
+    CHECK(
+        c.say("PUT k \"" + std::string(1'000, 'x') + "\\n" + std::string(23, 'x') + "\"") ==
+        "OK\n");
+    for (const std::string request : {"PUT k new GET", "GETEX k EX 100", "GETDEL k", "GET k"}) {
+        CAPTURE(request);
+        CHECK(c.say(request).starts_with("ERROR ERR reply is over the limit of 1024 bytes"));
+        CHECK(f.db.get("k", f.now)->size() == 1024);
+        CHECK(c.say("TTL k") == "-1\n");
+    }
+}
+
+TEST_CASE("APPEND and SETRANGE take memory for the new value, and no more") {
+    test::fixture f;
+    client c(f);
+    const std::string value(60'000, 'x');
+    for (const auto& change : {"APPEND k " + value, "SETRANGE k 60000 " + value}) {
+        c.say("PUT k " + value);
+        const auto before = f.run.client_memory().bytes_used();
+        f.run.client_memory().reset_peak();
+        CHECK(c.say(change) == "120000\n");
+        CHECK(f.run.client_memory().peak() < before + 120'000 + 70 * KiB);
+    }
 }
 
 TEST_CASE("keys that collide for a hash without a secret do not for who watches them") {

@@ -98,6 +98,10 @@ TEST_CASE("CONFIG SET changes all of what it is told, or says why nothing") {
         {"maxmemory-policy allkeys-lru", "'eviction') - it is one of none, clock, noeviction"},
         {"bind 0.0.0.0", "Unknown option"},
         {"eviction clock max-key 0", "'max-key') - max-key is a size"},
+        {"max-value 2KiB", "'max-value') - duplicate parameter"},
+        {"PROTO-MAX-BULK-LEN 2KiB", "'PROTO-MAX-BULK-LEN') - duplicate parameter"},
+        {"eviction clock maxmemory-policy noeviction", "'maxmemory-policy') - duplicate parameter"},
+        {"max-key 0 max-key 1", "'max-key') - duplicate parameter"},
         {"max-key", "wrong number of arguments for 'config|set' command"},
     }));
     test::append(talk, "CONFIG SET max-value 1KiB " + words + "\n");

@@ -67,6 +67,32 @@ TEST_CASE("replies are written as Redis clients read them") {
     CHECK(both([](w& r) { r.failure({error::kind::form, "NOPROTO", "no"}); }) == "-NOPROTO no\r\n");
 }
 
+TEST_CASE("a value is measured as it is shown before anything is allocated for it") {
+    const std::string value(1000, '\0');
+    flat_buffer out;
+    CHECK_THROWS_AS(reply_writer(out, dialect::text, 4001).bulk(value), reply_too_long);
+    CHECK(out.capacity() == 0);
+    reply_writer replies(out, dialect::text, 4002);
+    replies.bulk(value);
+    CHECK(out.size() == 4003);  // with its line end
+    CHECK(out.capacity() == out.size());
+    CHECK_THROWS_AS(reply_writer(out, dialect::text, 4002).expect_room(value), reply_too_long);
+}
+
+TEST_CASE("errors are counted by their code") {
+    flat_buffer out;
+    error_counts errors;
+    reply_writer replies(out, dialect::resp2, flat_buffer::size_most, &errors);
+    replies.failure({error::kind::form, "ERR", "syntax error"});
+    replies.failure({error::kind::refused, "OOM", "full"});
+    replies.failure({error::kind::refused, "OOM", "full"});
+    replies.status("OK");
+    CHECK(errors.of("ERR") == 1);
+    CHECK(errors.of("OOM") == 2);
+    CHECK(errors.of("NOAUTH") == 0);
+    CHECK(errors.total() == 3);
+}
+
 TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {
     const std::string replies = "OK\nLIST 2\na\nLIST 2\nb\nc\n\"x\\ny\"\nLIST 0\n+PONG\r\n+OK\r\n";
     const std::vector<std::size_t> sizes{3, 20, 7, 7, 7, 5};

@@ -15,7 +15,9 @@ namespace butterdb::test {
 /// Time that stands still until a test moves it; alarms ring while it is moved.
 class manual_time final : public time_source {
 public:
-    time_point wall() noexcept override { return wall_; }
+    precise_time_point precise_wall() noexcept override {
+        return wall_ + std::chrono::floor<std::chrono::microseconds>(rest_);
+    }
     steady::time_point now() noexcept override { return now_; }
 
     std::unique_ptr<alarm> make_alarm(std::function<void()> ring) override {
@@ -93,7 +95,7 @@ class running_time final : public time_source {
 public:
     explicit running_time(steady::duration step) : step_(step) {}
 
-    time_point wall() noexcept override { return time_point{}; }
+    precise_time_point precise_wall() noexcept override { return {}; }
     steady::time_point now() noexcept override { return now_ += step_; }
     std::unique_ptr<alarm> make_alarm(std::function<void()> ring) override {
         return stopped_.make_alarm(std::move(ring));

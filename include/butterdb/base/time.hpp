@@ -8,6 +8,9 @@ namespace butterdb {
 /// that depends on the time takes `now` as an argument.
 using time_point = std::chrono::sys_time<std::chrono::milliseconds>;
 
+/// The same to the microsecond, for TIME.
+using precise_time_point = std::chrono::sys_time<std::chrono::microseconds>;
+
 /// The deadline of an entry that never expires.
 inline constexpr time_point no_deadline = time_point::max();
 

@@ -54,6 +54,10 @@ struct counters {
     std::uint64_t handshakes_failed = 0;  ///< of TLS
     std::uint64_t keyspace_hits = 0;
     std::uint64_t keyspace_misses = 0;
+    error_counts errors{};
+
+    /// Writes refused because memory is full.
+    std::uint64_t rejected_writes() const noexcept { return errors.of("OOM"); }
 };
 
 /// Of one verb.
@@ -98,6 +102,13 @@ public:
 
     /// Tries again what the client waits for. False: it goes on waiting.
     bool resume(peer& who, flat_buffer& out, time_point now);
+
+    /// Returns the time of the call by the wall clock, for TIME: a request's `now` is when its
+    /// batch began, in milliseconds. Empty: TIME replies `now`.
+    std::function<precise_time_point()> wall_clock;
+
+    /// Called when a write has been refused because memory is full.
+    std::function<void()> on_write_refused;
 
     /// Called when a client begins to wait, for so long at most; without it, for ever. Sets
     /// `peer::waits_until`, by a clock that nobody sets.
@@ -223,6 +234,7 @@ private:
     void run(const command::randomkey& request, turn& t);
     void run(const command::keys& request, turn& t);
     void run(const command::scan& request, turn& t);
+    void run(const command::scan_elements& request, turn& t);
     void run(const command::dbsize& request, turn& t);
     void run(const command::flushall& request, turn& t);
 
@@ -255,7 +267,7 @@ private:
     void run(const command::memory_usage& request, turn& t);
     void run(const command::function_flush& request, turn& t);
 
-    turn begin(peer& who, flat_buffer& out, time_point now) const;
+    turn begin(peer& who, flat_buffer& out, time_point now);
     template <typename Act>
     void reply_within_limit(turn& t, Act act);
     void dispatch(const verb& row, arguments request, turn& t);
@@ -291,6 +303,7 @@ private:
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool may_take_steps(turn& t) const;
     bool may_copy(std::size_t bytes, turn& t);
+    void refuse_for_memory(turn& t);
     bool move_value(std::string_view from, std::string_view to, turn& t);
     void expect_all(arguments keys);
     std::size_t erase_all(arguments keys, turn& t);
@@ -306,6 +319,13 @@ private:
     static void document_commands(arguments names, turn& t);
     void add_word_settings();
     const word_setting* find_word(std::string_view name) const;
+    // What a name in CONFIG means: one of both, or neither.
+    struct any_setting {
+        const setting* limit = nullptr;
+        const word_setting* word = nullptr;
+        bool operator==(const any_setting&) const = default;
+    };
+    result<std::vector<any_setting>> find_settings(arguments pairs) const;
     void get_settings(arguments patterns, turn& t);
     void change_settings(arguments pairs, turn& t);
 

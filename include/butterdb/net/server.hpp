@@ -66,6 +66,7 @@ public:
 
     /// Logs that a client was turned away in protected mode.
     void note_denied(std::string_view who);
+    void note_write_refused();
 
     /// Stops accepting, answers what has been received, then closes. Connections that last longer
     /// than `limits::drain_patience` are cut. `done` is called when the last has gone.
@@ -164,6 +165,7 @@ private:
     log_throttle handshake_log_{std::chrono::seconds(10)};
     log_throttle password_log_{std::chrono::seconds(1)};
     log_throttle memory_log_{std::chrono::seconds(10)};
+    log_throttle full_log_{std::chrono::seconds(10)};
 };
 
 // As many connections as wait, up to a bound, for each time that the loop is woken.

@@ -29,8 +29,10 @@ public:
     time_source& operator=(const time_source&) = delete;
     virtual ~time_source() = default;
 
-    /// The wall clock, for core's `now`. It may jump.
-    virtual time_point wall() noexcept = 0;
+    /// Returns the time by the wall clock, which may jump.
+    virtual precise_time_point precise_wall() noexcept = 0;
+    /// The same in milliseconds, for core's `now`.
+    time_point wall() noexcept { return std::chrono::floor<time_point::duration>(precise_wall()); }
     /// The clock of time-outs. It never goes back.
     virtual steady::time_point now() noexcept = 0;
     /// An alarm that calls `ring`. The source of time outlives it.
@@ -42,7 +44,7 @@ class system_time final : public time_source {
 public:
     explicit system_time(asio::io_context& io) : io_(io) {}
 
-    time_point wall() noexcept override;
+    precise_time_point precise_wall() noexcept override;
     steady::time_point now() noexcept override { return steady::now(); }
     std::unique_ptr<alarm> make_alarm(std::function<void()> ring) override;
 

@@ -138,6 +138,10 @@ struct scan {
     std::size_t count;
     bool strings;  ///< false: of a type that there is none of
 };
+/// SSCAN, HSCAN, ZSCAN: elements of a set, a hash, a sorted set, of which there is none.
+struct scan_elements {
+    std::string_view key;
+};
 struct dbsize {};
 struct flushall {};
 
@@ -262,6 +266,7 @@ using any = std::variant<
     randomkey,
     keys,
     scan,
+    scan_elements,
     dbsize,
     flushall,
     expire,

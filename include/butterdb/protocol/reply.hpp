@@ -2,11 +2,11 @@
 
 #include <butterdb/base/flat_buffer.hpp>
 #include <butterdb/base/result.hpp>
+#include <butterdb/protocol/error_counts.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <string_view>
 
 namespace butterdb {
@@ -30,11 +30,14 @@ public:
 /// docs/protocol.md, "Replies".
 class reply_writer {
 public:
+    /// Appends to `out`, which may come to `bytes_max` bytes, and counts errors in `errors` unless
+    /// that is null. Both outlive the writer.
     reply_writer(
         flat_buffer& out,
         dialect speaks,
-        std::uint64_t bytes_max = std::numeric_limits<std::uint64_t>::max()) noexcept
-        : out_(&out), speaks_(speaks), bytes_max_(bytes_max) {}
+        std::uint64_t bytes_max = flat_buffer::size_most,
+        error_counts* errors = nullptr) noexcept
+        : out_(&out), speaks_(speaks), bytes_max_(bytes_max), errors_(errors) {}
 
     /// From now on in another dialect.
     void speak(dialect now) noexcept { speaks_ = now; }
@@ -75,21 +78,22 @@ public:
     void farewell();
 
 private:
-    void line(char kind, std::string_view bytes);
-    template <typename Integer>
-    void number(char kind, Integer value);
     char* room(std::size_t count);
     void put(std::string_view bytes);
     void put(char byte) { put({&byte, 1}); }
     void check_room(std::size_t bytes) const;
-    void open(char kind, std::size_t count);
-    void null(std::string_view resp2);
+    void line(char kind, std::string_view bytes);
+    template <typename Integer>
     void number_line(char kind, Integer value);
     template <typename Integer>
+    void number(char kind, Integer value);
+    void open(char kind, std::size_t count);
+    void null(std::string_view resp2);
 
     flat_buffer* out_;
     dialect speaks_;
     std::uint64_t bytes_max_;  // of the whole output
+    error_counts* errors_;
 };
 
 }  // namespace butterdb

@@ -205,11 +205,12 @@ public:
     /// What makes its hashes its own.
     const hash_secret& secret() const noexcept { return secret_; }
 
-    /// Entries deleted since the start: past their deadline, and to make room.
+    /// Entries deleted since the start or `reset_counters`: past their deadline, and to make room.
     std::uint64_t expired() const noexcept { return expired_; }
     std::uint64_t evicted() const noexcept { return evicted_; }
-    /// Keys whose entries `fetch_expected` has asked for since the start.
+    /// Keys whose entries `fetch_expected` has asked for since the start or `reset_counters`.
     std::uint64_t prefetched() const noexcept { return prefetched_; }
+    void reset_counters() noexcept { expired_ = evicted_ = prefetched_ = 0; }
 
 private:
     struct place {
