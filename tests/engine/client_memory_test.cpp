@@ -41,7 +41,7 @@ std::vector<std::string> any_command(test::choices& choose, std::size_t value_by
         case 5:
             return {"GET", key()};
         case 6:
-            return {"MGET", key(), key()};
+            return {"MGET", key(), key(), key(), key()};
         case 7:
             return {"GETDEL", key()};
         case 8:
