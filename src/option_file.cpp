@@ -40,7 +40,7 @@ public:
         if (rest_.starts_with('[')) {
             parsed.values = take_list();
         } else {
-            parsed.values.push_back(take_value(""));
+            parsed.values.push_back(take_value("#"));
         }
         if (!is_empty()) {
             fail("nothing may follow the value, such as '" + printable(rest_) + "'");
@@ -55,7 +55,7 @@ private:
 
     void skip(std::size_t bytes) { rest_ = trimmed(rest_.substr(bytes)); }
 
-    // A value without quotes ends before a comment, or one of `ends`.
+    // A value without quotes ends before one of `ends`, of which `#` begins a comment.
     std::string take_value(std::string_view ends) {
         const char quote = rest_.empty() ? '\0' : rest_.front();
         if (quote == '"' || quote == '\'') {
@@ -67,7 +67,7 @@ private:
             skip(end + 1);
             return value;
         }
-        const auto end = std::min(rest_.find_first_of("#" + std::string(ends)), rest_.size());
+        const auto end = std::min(rest_.find_first_of(ends), rest_.size());
         std::string value(trimmed(rest_.substr(0, end)));
         skip(end);
         return value;
@@ -78,7 +78,7 @@ private:
         char end = '[';
         while (end != ']') {
             skip(1);
-            values.push_back(take_value(",]"));
+            values.push_back(take_value("#,]"));
             end = rest_.empty() ? '\0' : rest_.front();
             if (end != ',' && end != ']') {
                 fail("a list, [VALUE, VALUE], does not end on its line");
