@@ -277,7 +277,11 @@ private:
     void clear_scratch() noexcept;
     struct scratch_cleanup {
         engine& of;
-        ~scratch_cleanup() { of.clear_scratch(); }
+        ~scratch_cleanup() {
+            if (!of.scratch_.empty()) {
+                of.clear_scratch();
+            }
+        }
     };
     void refuse_stranger(const verb& row, turn& t);
     login authenticate(const command::credentials& who, turn& t);
