@@ -10,7 +10,6 @@ namespace butterdb {
 namespace {
 
 constexpr std::string_view blanks = " \t\r";
-constexpr std::string_view form = "a line is NAME = VALUE";
 
 std::string_view trimmed(std::string_view text) {
     const auto begin = std::min(text.find_first_not_of(blanks), text.size());
@@ -28,12 +27,14 @@ public:
 
     option_line parse() {
         if (rest_.front() == '[') {
-            fail("there are no sections: " + std::string(form));
+            fail("there are no sections: a line is NAME = VALUE");
         }
         const auto equals = rest_.find('=');
         const auto name = trimmed(rest_.substr(0, equals));
         if (equals == rest_.npos) {
-            fail("'" + printable(name) + "' has no '=': " + std::string(form));
+            fail(std::string("'")
+                     .append(printable(name))
+                     .append("' has no '=': a line is NAME = VALUE"));
         }
         option_line parsed{number_, std::string(name), {}};
         rest_ = trimmed(rest_.substr(equals + 1));
@@ -43,7 +44,9 @@ public:
             parsed.values.push_back(take_value("#"));
         }
         if (!is_empty()) {
-            fail("nothing may follow the value, such as '" + printable(rest_) + "'");
+            fail(std::string("nothing may follow the value, such as '")
+                     .append(printable(rest_))
+                     .append("'"));
         }
         return parsed;
     }

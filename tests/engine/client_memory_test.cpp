@@ -12,17 +12,9 @@ using namespace butterdb;
 
 namespace {
 
-std::string array_of(const std::vector<std::string>& words) {
-    std::string request = "*" + std::to_string(words.size()) + "\r\n";
-    for (const auto& each : words) {
-        request += "$" + std::to_string(each.size()) + "\r\n" + each + "\r\n";
-    }
-    return request;
-}
-
 // A command that copies, moves or returns values of up to the limit.
 std::vector<std::string> any_command(test::choices& choose, std::size_t value_bytes_max) {
-    const auto key = [&] { return "key" + std::to_string(choose.below(4)); };
+    const auto key = [&] { return std::string("key").append(std::to_string(choose.below(4))); };
     const auto value = [&] {
         return std::string(choose.below(static_cast<unsigned>(value_bytes_max) + 1), 'v');
     };
@@ -79,7 +71,7 @@ TEST_CASE(
     }
     for (int i = 0; i < 400; ++i) {
         auto& client = *clients.at(choose.below(3));
-        test::append(client, array_of(any_command(choose, f.lim.value_bytes_max)));
+        test::append(client, test::array_of(any_command(choose, f.lim.value_bytes_max)));
         test::take_turns(client, f.now);
         REQUIRE(client.open());
     }

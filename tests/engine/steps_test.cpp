@@ -23,11 +23,7 @@ public:
 
     /// Sends a request as an array, and returns the reply.
     std::string ask(const std::vector<std::string>& words) {
-        auto bytes = "*" + std::to_string(words.size()) + "\r\n";
-        for (const auto& each : words) {
-            bytes += "$" + std::to_string(each.size()) + "\r\n" + each + "\r\n";
-        }
-        test::append(talk_, bytes);
+        test::append(talk_, test::array_of(words));
         return test::take_turns(talk_, fixture_.now);
     }
     peer& who() { return talk_.who(); }
@@ -161,7 +157,7 @@ TEST_CASE("a request for many keys ends its client's turn, whatever it does with
     conversation talk(f.run, f.lim);
     auto request = verb;
     for (int i = 0; i < 2'000; ++i) {
-        request += " " + std::to_string(i);
+        request.append(" ").append(std::to_string(i));
     }
     test::append(talk, request + "\n" + request + "\nPING\n");
     CHECK(talk.receive(f.now, 25) == 1);

@@ -28,7 +28,7 @@ public:
     clock_with_work(asio::io_context& io, unsigned readings)
         : io_(io), work_(io.get_executor()), left_(readings) {}
 
-    time_point wall() noexcept override { return time_point{}; }
+    precise_time_point precise_wall() noexcept override { return {}; }
     steady::time_point now() noexcept override {
         if (left_ > 0) {
             asio::post(io_, [this] { ++ran; });

@@ -19,6 +19,17 @@ struct fixture {
     time_point now{};
 };
 
+/// Returns a request as an array of RESP.
+inline std::string array_of(const std::vector<std::string>& words) {
+    std::string request("*");
+    request.append(std::to_string(words.size())).append("\r\n");
+    for (const auto& each : words) {
+        request.append("$").append(std::to_string(each.size())).append("\r\n");
+        request.append(each).append("\r\n");
+    }
+    return request;
+}
+
 inline void append(conversation& talk, std::string_view bytes) {
     talk.input().append(bytes);
 }
