@@ -190,7 +190,7 @@ void engine::refuse_stranger(const verb& row, turn& t) {
 }
 
 // The client has no place beside the others, and asks for more than administration.
-void engine::refuse_for_place(peer& who, flat_buffer& out) {
+void engine::refuse_for_place(peer& who, flat_buffer& out) const {
     who.leaving = true;
     out.append(too_many_clients);
     if (on_refused) {
@@ -515,7 +515,7 @@ bool engine::write(std::string_view key, std::string_view value, time_point dead
     return true;
 }
 
-void engine::refuse_for_memory(turn& t) {
+void engine::refuse_for_memory(turn& t) const {
     t.out.failure(
         {error::kind::refused, "OOM", "command not allowed when used memory > 'maxmemory'."});
     if (on_write_refused) {

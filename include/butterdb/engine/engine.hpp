@@ -289,7 +289,7 @@ private:
     static void set_stranger(peer& who, bool stranger);
     std::chrono::milliseconds note_wrong_password(peer& who);
     void greet(int protocol, std::optional<std::string_view> name, turn& t);
-    void refuse_for_place(peer& who, flat_buffer& out);
+    void refuse_for_place(peer& who, flat_buffer& out) const;
     void wait(peer& who, std::chrono::milliseconds span) const;
     bool answer_late(peer& who, flat_buffer& out, time_point now);
     bool answer_waiting(peer& who, flat_buffer& out, time_point now);
@@ -307,7 +307,7 @@ private:
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool may_take_steps(turn& t) const;
     bool may_copy(std::size_t bytes, turn& t);
-    void refuse_for_memory(turn& t);
+    void refuse_for_memory(turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     void expect_all(arguments keys);
     std::size_t erase_all(arguments keys, turn& t);

@@ -167,20 +167,18 @@ task<asio::error_code> read_ahead(
     read_ahead_state& state) {
     asio::error_code ec;
     state.executes = talk.has_read_ahead() || (state.executes && talk.backlog());
-    if (bytes_available(socket_of(stream)) == 0) {
-        state.has_input = false;
-    } else if (state.executes) {
+    state.has_input = bytes_available(socket_of(stream)) > 0 &&
+                      (state.executes || talk.make_input_room(input_view::read_bytes_max));
+    if (state.has_input && state.executes) {
         give_up_overfull_wait(talk, lim);
         take_turn(talk, watch, lim, time);
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
-    } else if (talk.make_input_room(input_view::read_bytes_max)) {
+    } else if (state.has_input) {
         const auto room = talk.input().room();
         const auto buffer = asio::buffer(room.data(), room.size());
         const auto received = co_await stream.async_read_some(buffer, into(ec));
         talk.input().commit(received);
-    } else {
-        state.has_input = false;
     }
     co_return ec;
 }
