@@ -16,6 +16,11 @@ std::size_t value_of(char byte) noexcept {
     return static_cast<unsigned char>(byte);
 }
 
+int signed_value_of(char byte) noexcept {
+    const auto value = static_cast<int>(value_of(byte));
+    return value < 128 ? value : value - 256;
+}
+
 // Reads a class; `at` is after its `[`, and then after its end. A class that is not closed ends
 // with the pattern. Ranges compare bytes as signed, as Redis does.
 byte_set read_class(std::string_view pattern, std::size_t& at) noexcept {
@@ -32,7 +37,7 @@ byte_set read_class(std::string_view pattern, std::size_t& at) noexcept {
             ++at;
         } else if (left >= 3 && pattern[at + 1] == '-') {
             const auto [low, high] = std::minmax(  // by value
-                {static_cast<signed char>(pattern[at]), static_cast<signed char>(pattern[at + 2])});
+                {signed_value_of(pattern[at]), signed_value_of(pattern[at + 2])});
             for (int each = low; each <= high; ++each) {
                 found.set(value_of(static_cast<char>(each)));
             }

@@ -203,7 +203,7 @@ engine::login engine::authenticate(const command::credentials& who, turn& t) {
     return conclude_login(is_right, t);
 }
 
-engine::login engine::conclude_login(bool is_right, turn& t) {
+engine::login engine::conclude_login(bool is_right, turn& t) const {
     if (!is_right) {
         t.who.leaving = t.who.passwords_failed >= limits_.passwords_max;
         t.out.failure(wrong_password());

@@ -424,7 +424,7 @@ class Strangers(unittest.TestCase):
             for each in guessers:
                 each.send(b"AUTH guess\n")
             judged = b""
-            while judged != b"acl_access_denied_auth:40\r":
+            while judged != b"acl_access_denied_auth:40":
                 client.send(b"INFO stats\n")
                 while not (judged := client.line()).startswith(b"acl_access_denied_auth:"):
                     pass

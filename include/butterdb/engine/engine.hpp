@@ -285,7 +285,7 @@ private:
     };
     void refuse_stranger(const verb& row, turn& t);
     login authenticate(const command::credentials& who, turn& t);
-    login conclude_login(bool is_right, turn& t);
+    login conclude_login(bool is_right, turn& t) const;
     static void set_stranger(peer& who, bool stranger);
     std::chrono::milliseconds note_wrong_password(peer& who);
     void greet(int protocol, std::optional<std::string_view> name, turn& t);
