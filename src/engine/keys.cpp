@@ -291,7 +291,7 @@ void engine::run(const command::ttl& request, turn& t) {
     t.out.integer(request.milliseconds ? milliseconds : rounded_seconds(milliseconds));
 }
 
-void engine::run(const command::time&, turn& t) {
+void engine::run(const command::time&, turn& t) const {
     constexpr std::int64_t second = 1'000'000;  // in microseconds
     const precise_time_point now = wall_clock ? wall_clock() : t.now;
     const auto microseconds = now.time_since_epoch().count();

@@ -241,7 +241,7 @@ private:
     void run(const command::expire& request, turn& t);
     void run(const command::ttl& request, turn& t);
     void run(const command::persist& request, turn& t);
-    void run(const command::time& request, turn& t);
+    void run(const command::time& request, turn& t) const;
 
     void run(const command::multi& request, turn& t);
     void run(const command::exec& request, turn& t);
