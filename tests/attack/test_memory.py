@@ -11,7 +11,7 @@ from attack import (SANITIZED, TIMEOUT, Attack, KiB, MiB, Target, clean_environm
 class Readers(Attack):
     """Clients that take none of their replies, or take their time."""
 
-    options = ("--write-timeout", "1")
+    options = ("--write-timeout", "1", "--max-pending-output", "1MiB")
     growth_max = 16 * MiB
 
     def put(self, key, size):
