@@ -24,11 +24,14 @@ def client_hello():
 
 
 class Handshakes(Attack):
-    authority = Authority()
-    certificate, key = authority.sign("server")
-    options = ("--tls-port", "0", "--tls-cert", certificate, "--tls-key", key, "--max-memory", "64MiB")
-    trusting = ssl.create_default_context(cafile=authority.certificate)
     growth_max = 8 * MiB  # Asio keeps 200 bytes for each connection that there ever was, spread over the heap
+
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+        certificate, key = cls.authority.sign("server")
+        cls.options = ("--tls-port", "0", "--tls-cert", certificate, "--tls-key", key, "--max-memory", "64MiB")
+        cls.trusting = ssl.create_default_context(cafile=cls.authority.certificate)
 
     def setUp(self):
         raise_descriptor_limit()
