@@ -2,6 +2,7 @@
 #include <butterdb/protocol/reply.hpp>
 #include <butterdb/protocol/reply_reader.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -112,6 +113,16 @@ TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {
         }
         CHECK(seen == sizes);
     }
+}
+
+TEST_CASE("the reader reads no byte of a list twice") {
+    std::string input = "LIST 2\na\nb";
+    reply_reader reader;
+    CHECK(reader.look(input) == reply_reader::status::incomplete);
+    std::fill(input.begin(), input.end(), 'x');  // no line end is left to be found again
+    input += '\n';
+    CHECK(reader.look(input) == reply_reader::status::complete);
+    CHECK(reader.size() == input.size());
 }
 
 TEST_CASE("the reader refuses lists that no server of ours sends") {
