@@ -86,8 +86,8 @@ line_check::verdict line_check::refuse_foreign(std::string_view line) {
             "HTTP/1.0 and HTTP/1.1");
     }
     return refuse(
-        "it would end the connection: it begins as requests of other protocols do, and no command "
-        "begins so");
+        "it would end the connection: it is no command, and looks like a request or a header of "
+        "another protocol");
 }
 
 line_check::verdict line_check::refuse(std::string objection) {
