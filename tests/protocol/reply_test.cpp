@@ -116,11 +116,14 @@ TEST_CASE("the reader finds where each reply ends, however the bytes arrive") {
 }
 
 TEST_CASE("the reader reads no byte of a list twice") {
-    std::string input = "LIST 2\na\nb";
+    std::string input = "LIST 3\na\nb";
     reply_reader reader;
     CHECK(reader.look(input) == reply_reader::status::incomplete);
-    std::fill(input.begin(), input.end(), 'x');  // no line end is left to be found again
+    std::fill(
+        input.begin(), input.end(), 'x');  // no list and no line end is left to be found again
     input += '\n';
+    CHECK(reader.look(input) == reply_reader::status::incomplete);
+    input += "c\n";
     CHECK(reader.look(input) == reply_reader::status::complete);
     CHECK(reader.size() == input.size());
 }
