@@ -83,6 +83,78 @@ class WholePipelines(unittest.TestCase):
         self.assertEqual(self.server.info("evicted_clients"), "0")
 
 
+    def test_part_of_a_tls_record_does_not_hold_back_replies(self):
+        with self.server.connect() as c:
+            c.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1000000\r\n" + b"v" * 1_000_000 + b"\r\n")
+            self.assertEqual(c.line(), b"+OK\r")
+        with Records(self.server.tls_port, self.authority.certificate) as client:
+            client.send(client.seal(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20))
+            self.assertTrue(client.has_arrived())
+            record = client.seal(b"*1\r\n$4\r\nPING\r\n")
+            client.send(record[:-5])
+            with self.server.connect() as c:
+                for _ in range(1000):  # turns of the server, in which it reads the part
+                    self.assertEqual(c.ask(b"PING"), b"+PONG\r")
+            replies = (b"$1000000\r\n" + b"v" * 1_000_000 + b"\r\n") * 20
+            self.assertEqual(len(client.read(len(replies))), len(replies))
+            client.send(record[-5:])
+            self.assertEqual(client.read(7), b"+PONG\r\n")
+
+
+class Records:
+    """A TLS client that has its records in its hands before they are sent."""
+
+    def __init__(self, port, authority):
+        self.sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        self.arrived, self.sealed = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=authority)
+        self.tls = context.wrap_bio(self.arrived, self.sealed, server_hostname="localhost")
+        self.opened = bytearray()
+        while True:
+            try:
+                self.tls.do_handshake()
+                self.sock.sendall(self.sealed.read())
+                return
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.sealed.read())
+                self.receive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def receive(self):
+        chunk = self.sock.recv(1 << 20)
+        if not chunk:
+            raise EOFError("closed by the server")
+        self.arrived.write(chunk)
+
+    def has_arrived(self):
+        return bool(select.select([self.sock], [], [], TIMEOUT)[0])
+
+    def seal(self, data):
+        self.tls.write(data)
+        return self.sealed.read()
+
+    def send(self, records):
+        self.sock.sendall(records)
+
+    def read(self, count):
+        while len(self.opened) < count:
+            try:
+                chunk = self.tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                self.receive()
+                continue
+            if not chunk:
+                raise EOFError("closed by the server")
+            self.opened += chunk
+        data, self.opened = self.opened[:count], self.opened[count:]
+        return data
+
+
 class SilentReaders(unittest.TestCase):
     @unittest.skipIf(SANITIZED, "a sanitizer keeps freed memory")
     def test_ten_clients_that_read_nothing_do_not_make_the_server_grow(self):

@@ -120,8 +120,11 @@ public:
         return outcome.second;
     }
 
-    friend std::size_t try_read(scripted_stream& stream, std::span<char> room) {
-        return stream.read(asio::buffer(room.data(), room.size())).second;
+    friend std::size_t try_read(
+        scripted_stream& stream, std::span<char> room, asio::error_code& ec) {
+        const auto outcome = stream.read(asio::buffer(room.data(), room.size()));
+        ec = outcome.first;
+        return outcome.second;
     }
 
     friend void set_user_timeout(scripted_stream&, std::chrono::seconds) {}

@@ -192,7 +192,8 @@ public:
     friend std::size_t try_write(stream& each, std::string_view bytes, asio::error_code& ec) {
         return each.link_->write_now(bytes, ec);
     }
-    friend std::size_t try_read(stream& each, std::span<char> room) {
+    friend std::size_t try_read(stream& each, std::span<char> room, asio::error_code& ec) {
+        ec.clear();
         return each.link_->read_now(room);
     }
     friend bool output_has_arrived(stream& each) { return each.link_->all_acknowledged(); }

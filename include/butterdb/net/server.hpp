@@ -302,7 +302,8 @@ task<asio::error_code> server::secure(Stream& stream, conversation& talk, watche
     } else if (watch.missed() == awaits::handshake) {
         note_handshake("it was not done in time");
     } else if (
-        ec && talk.open() && !watch.draining() && !is_departure(without_layers(stream, ec))) {
+        ec && watch.missed() == awaits::nothing && talk.open() && !watch.draining() &&
+        !is_departure(without_layers(stream, ec))) {
         note_handshake(stream.describe(ec));
     }
     if (ec || watch.draining()) {

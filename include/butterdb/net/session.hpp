@@ -106,7 +106,8 @@ namespace butterdb {
 template <typename Stream>
 bool take_arrived(Stream& stream, flat_buffer& input, const limits& lim, std::size_t& total) {
     char* const room = input.prepare(lim.input_bytes_steady);
-    const auto received = try_read(stream, {room, lim.input_bytes_steady});
+    asio::error_code ignored;  // the next read fails in the same way
+    const auto received = try_read(stream, {room, lim.input_bytes_steady}, ignored);
     input.commit(received);
     total += received;
     return received > 0 && total <= lim.drain_bytes_max;
@@ -158,7 +159,7 @@ struct read_ahead_state {
 /// the input is full and the client is still sending. The end of the input is left for the session
 /// to read.
 template <typename Stream>
-task<asio::error_code> read_ahead(
+asio::error_code read_ahead(
     Stream& stream,
     conversation& talk,
     const limits& lim,
@@ -175,12 +176,10 @@ task<asio::error_code> read_ahead(
         const auto sent = try_write(stream, talk.output(), ec);
         talk.sent(sent);
     } else if (state.has_input) {
-        const auto room = talk.input().room();
-        const auto buffer = asio::buffer(room.data(), room.size());
-        const auto received = co_await stream.async_read_some(buffer, into(ec));
-        talk.input().commit(received);
+        // A wait for the rest of a TLS record would hold back the replies.
+        talk.input().commit(try_read(stream, talk.input().room(), ec));
     }
-    co_return ec;
+    return ec;
 }
 
 /// Sends what one write has left of the output. A client that writes a whole pipeline before it
@@ -207,7 +206,7 @@ task<asio::error_code> send_rest(
             talk.sent(sent);
             writable = false;
         } else if (!ec) {
-            ec = co_await read_ahead(stream, talk, lim, watch, time, state);
+            ec = read_ahead(stream, talk, lim, watch, time, state);
         }
     }
     watch.expect_nothing();

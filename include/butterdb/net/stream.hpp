@@ -37,10 +37,14 @@ inline std::size_t try_write(stream_socket& stream, std::string_view bytes, asio
     return written;
 }
 
-/// Reads what has arrived; 0 bytes when there is nothing, or no more to come.
-inline std::size_t try_read(stream_socket& stream, std::span<char> room) {
-    asio::error_code ec;
-    return stream.read_some(asio::buffer(room.data(), room.size()), ec);
+/// Reads bytes that have already arrived; 0 bytes when there are none, which is no error. Fails
+/// with asio::error::eof at the end of the input.
+inline std::size_t try_read(stream_socket& stream, std::span<char> room, asio::error_code& ec) {
+    const auto received = stream.read_some(asio::buffer(room.data(), room.size()), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+        ec.clear();
+    }
+    return received;
 }
 
 /// Sets for how long the peer's machine may leave sent bytes unacknowledged, or its window closed,

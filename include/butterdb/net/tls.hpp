@@ -204,9 +204,9 @@ inline std::size_t try_write(tls_stream& stream, std::string_view bytes, asio::e
     return sent;
 }
 
-inline std::size_t try_read(tls_stream& stream, std::span<char> room) {
-    asio::error_code ec;
+inline std::size_t try_read(tls_stream& stream, std::span<char> room, asio::error_code& ec) {
     std::size_t received = 0;
+    ec.clear();
     stream.read(room, received, ec);
     return received;
 }
