@@ -28,7 +28,8 @@ void show(std::string_view line) {
         const auto notation = *in_quotes.of(line);
         BUTTERDB_ASSERT(is_terminal_safe(notation));
         const auto value = bytes.of(line);
-        for (const char c : on_terminal.of(line).value_or("")) {
+        const auto printed = on_terminal.of(line).value_or("");
+        for (const char c : printed) {
             BUTTERDB_ASSERT(
                 c == '\n' || c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != 0x7f));
         }
