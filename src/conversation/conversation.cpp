@@ -98,9 +98,19 @@ void conversation::sent(std::size_t count) noexcept {
 }
 
 // The output may have to double, and is there twice while it is copied.
-bool conversation::may_read_ahead() const noexcept {
-    return open() && !is_stranger() && output_.size() < limits_.pending_output_max() &&
+bool conversation::may_read_ahead() noexcept {
+    if (!open() || is_stranger() || output_.size() >= limits_.pending_output_max()) {
+        return false;
+    }
+    auto& ahead = engine_.clients_ahead();
+    ahead.update(peer_.ahead, input_.capacity() + output_.capacity());
+    return ahead.may_grow(peer_.ahead, limits_.client_memory_max() / 2) &&
            engine_.has_client_memory(2 * output_.capacity() + limits_.input_bytes_steady);
+}
+
+void conversation::end_read_ahead() noexcept {
+    engine_.clients_ahead().remove(peer_.ahead);
+    backlog_ = open() && !input_.empty();
 }
 
 void conversation::foresee() {

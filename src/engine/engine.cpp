@@ -45,6 +45,7 @@ void engine::add(peer& who) {
 void engine::remove(peer& who) noexcept {
     forget_watches(who);
     stop_waiting(who);
+    clients_ahead_.remove(who.ahead);
     bytes_shed_ -= who.bytes_shed;
     (who.previous == nullptr ? first_peer_ : who.previous->next) = who.next;
     (who.next == nullptr ? last_peer_ : who.next->previous) = who.previous;
@@ -139,6 +140,17 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
             dispatch(*row, request, t);
         }
     });
+    if (who.administrative) {
+        note_administration(who);
+    }
+}
+
+// A right password counts while its answer is still delayed.
+void engine::note_administration(peer& who) const {
+    const bool is_authenticated = who.login ? who.login->is_right : !who.stranger;
+    if (is_authenticated && !who.leaving && who.administration_proved) {
+        who.administration_proved();
+    }
 }
 
 // Calls act(), which replies; an error takes the place of a reply that is too long.

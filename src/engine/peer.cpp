@@ -2,6 +2,7 @@
 #include <butterdb/engine/peer.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace butterdb {
@@ -24,6 +25,27 @@ void request_queue::add(arguments request, std::size_t bytes_max) {
         sizes_.push_back(each.size());
     }
     counts_.push_back(request.size());
+}
+
+void clients_ahead::update(client_ahead& client, std::uint64_t bytes) noexcept {
+    if (!client.is_listed) {
+        try {
+            client.place = all_.insert(all_.end(), &client);
+        } catch (const std::bad_alloc&) {
+            return;
+        }
+        client.is_listed = true;
+    }
+    bytes_ += bytes - client.bytes;
+    client.bytes = bytes;
+}
+
+void clients_ahead::remove(client_ahead& client) noexcept {
+    if (client.is_listed) {
+        bytes_ -= client.bytes;
+        all_.erase(client.place);
+        client = client_ahead();
+    }
 }
 
 void key_watch::add(registration& at, std::string_view key, peer& client) {

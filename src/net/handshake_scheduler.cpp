@@ -61,9 +61,12 @@ handshake_scheduler::handshake::handshake(handshake_scheduler& all, watched& con
       connection_(connection),
       wake_(all.io_, steady::time_point::max()),
       in_(&all.fresh_),
-      at_(in_->insert(in_->end(), this)) {}
+      at_(in_->insert(in_->end(), this)) {
+    connection_.set_timer(&wake_);
+}
 
 handshake_scheduler::handshake::~handshake() {
+    connection_.set_timer(nullptr);
     end_turn();
     in_->erase(at_);
     all_.begun_ -= has_begun_ ? 1U : 0U;
@@ -80,13 +83,15 @@ task<> handshake_scheduler::handshake::turn() {
         move_to(all_.ready_);
     }
     all_.next_turn();
-    while (in_ != &all_.computing_) {
+    while (in_ != &all_.computing_ && !connection_.is_over()) {
         asio::error_code cancelled;
         co_await wake_.async_wait(into(cancelled));
     }
-    turn_began_ = all_.time_.now();
-    all_.begun_ += has_begun_ ? 0U : 1U;
-    has_begun_ = true;
+    if (in_ == &all_.computing_) {
+        turn_began_ = all_.time_.now();
+        all_.begun_ += has_begun_ ? 0U : 1U;
+        has_begun_ = true;
+    }
 }
 
 void handshake_scheduler::handshake::yield() {

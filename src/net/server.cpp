@@ -52,7 +52,9 @@ server::server(
     engine_.on_write_refused = [this] { note_write_refused(); };
     engine_.on_settings = [this] { apply_settings(); };
     engine_.pace_password = [this](const peer& who, bool is_right) {
-        return password_throttle_.delay_of(who.network, is_right, time_.now());
+        const auto delay = password_throttle_.delay_of(who.network, is_right, time_.now());
+        const std::chrono::milliseconds most = limits_.administration_timeout;
+        return who.administrative ? std::min(delay, most / 2) : delay;
     };
     engine_.on_refused = [this] {
         ++engine_.count.connections_rejected;
@@ -200,27 +202,37 @@ void server::introduce(peer& who, watched& watch) {
     who.connected = who.last_request = time_.wall();
     who.cut = [&watch] { watch.cut(); };
     who.wake = [&watch] { watch.wake(); };
+    who.administration_proved = [&watch] { watch.administration_proved(); };
     who.login_changed = [this, &who, &watch] {
         if (who.stranger) {
-            begin_login(watch, who.administrative);
+            begin_login(watch, who.administrative, false);
         } else {
             watch.login_done();
         }
     };
 }
 
-// Whether a client is authenticated is asked from the start, also while it shakes hands. Those that
-// are not have a share of the places, and the oldest of them makes room.
-void server::begin_login(watched& watch, bool administrative) {
+// Returns whether a connection beyond the limit of clients may be served for administration. The
+// one that has been silent for longest makes room for it; those that administer do not. One place
+// is for the unix socket alone.
+bool server::has_place_for_administrator(const peer_origin& from) {
+    const auto places =
+        limits_.administrators_max - (from.is_unix || limits_.administrators_max <= 1 ? 0 : 1);
+    return from.is_local && places > 0 &&
+           (sweeper_.administrative() < places ||
+            sweeper_.end_silent_administrative(limits_.administration_silence));
+}
+
+// Whether a client is authenticated is asked from the start, also while it shakes hands. Clients
+// that are not, or are still shaking hands, have a share of the places, and the oldest of them
+// makes room.
+void server::begin_login(watched& watch, bool administrative, bool has_handshake) {
     const bool is_asked = static_cast<bool>(engine_.admits);
     if (administrative) {
-        if (sweeper_.administrative() >= limits_.administrators_max) {
-            sweeper_.end_oldest_administrative();
-        }
         watch.administration_begun(
             is_asked ? limits_.administration_timeout : std::chrono::seconds(0));
-    } else if (is_asked) {
-        const auto share = std::max<std::uint64_t>(limits_.clients_max / limits_.login_share, 1);
+    } else if (is_asked || has_handshake) {
+        const auto share = limits_.unauthenticated_max();
         while (sweeper_.unauthenticated() >= share) {
             sweeper_.close_oldest_unauthenticated();
         }
@@ -255,6 +267,7 @@ void server::upkeep() {
     log_refused();
     const bool more = engine_.upkeep(time_.wall());
     engine_.shed_clients();  // TLS may have taken memory without a request
+    sweeper_.wake_starved();
     auto& requests = engine_.request_memory();
     if (requests.peak() >= requests.bytes_used() + spare_bytes_max) {
         requests.reset_peak();

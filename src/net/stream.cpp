@@ -55,6 +55,11 @@ bool is_writable(stream_socket& stream) {
     return ::poll(&one, 1, 0) == 1;
 }
 
+bool has_left(stream_socket& stream) {
+    pollfd one{stream.native_handle(), POLLRDHUP, 0};
+    return ::poll(&one, 1, 0) != 0;
+}
+
 bool output_has_arrived(stream_socket& stream) {
     int unacknowledged = 0;
     return ::ioctl(stream.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
@@ -87,7 +92,10 @@ peer_origin origin_of(stream_socket& stream) {
         return {};
     }
     const bool is_unix = peer.protocol().family() == AF_UNIX;
-    return {is_unix ? unix_sockets : network_of(to_tcp(peer).address()), is_of_this_machine(peer)};
+    return {
+        is_unix ? unix_sockets : network_of(to_tcp(peer).address()),
+        is_of_this_machine(peer),
+        is_unix};
 }
 
 bool is_of_this_machine(const stream_socket::endpoint_type& where) {

@@ -25,6 +25,7 @@ watched::watched(sweeper& owner) noexcept : owner_(owner), next_(owner.first_) {
 }
 
 watched::~watched() {
+    end_output();
     leave_line();
     (previous_ == nullptr ? owner_.first_ : previous_->next_) = next_;
     if (next_ != nullptr) {
@@ -68,6 +69,15 @@ void watched::end_input() noexcept {
     }
 }
 
+void watched::begin_output(bool is_starved) noexcept {
+    is_starved_ = is_starved;
+    owner_.starved_ += is_starved ? 1U : 0U;
+}
+
+void watched::end_output() noexcept {
+    owner_.starved_ -= std::exchange(is_starved_, false) ? 1U : 0U;
+}
+
 void watched::request_begun(steady::duration span) {
     if (what_ != awaits::rest_of_request) {
         expect(awaits::rest_of_request, span);
@@ -83,6 +93,7 @@ void watched::login_begun(steady::duration span) {
 }
 
 void watched::administration_begun(steady::duration span) {
+    began_ = owner_.time_.now();
     begin_login(owner_.administrative_, span);
 }
 
@@ -119,13 +130,24 @@ void watched::miss(awaits what) noexcept {
     if (what == awaits::administration && in_input_) {
         wake();
     } else {
-        close();
+        cut();
+    }
+}
+
+void watched::cut() noexcept {
+    is_closed_ = true;
+    close();
+    if (timer_ != nullptr) {
+        timer_->cancel();
     }
 }
 
 void watched::wake() noexcept {
     if (in_input_) {
         cancel();
+        if (timer_ != nullptr) {
+            timer_->cancel();
+        }
     }
 }
 
@@ -133,6 +155,14 @@ sweeper::sweeper(time_source& time) : time_(time), alarm_(time.make_alarm([this]
 
 sweeper::~sweeper() {
     BUTTERDB_ASSERT(first_ == nullptr);
+}
+
+void sweeper::wake_starved() noexcept {
+    for (auto* each = starved_ > 0 ? first_ : nullptr; each != nullptr; each = each->next_) {
+        if (each->is_starved_) {
+            each->cancel();
+        }
+    }
 }
 
 void sweeper::drain() noexcept {
@@ -154,8 +184,16 @@ void sweeper::close_oldest_unauthenticated() noexcept {
     unauthenticated_.front()->miss(awaits::password);
 }
 
-void sweeper::end_oldest_administrative() noexcept {
-    administrative_.front()->miss(awaits::administration);
+bool sweeper::end_silent_administrative(steady::duration silence) noexcept {
+    const auto is_silent = [&](const watched* each) {
+        return !each->is_proved_ && each->began_ + silence <= time_.now();
+    };
+    const auto found = std::ranges::find_if(administrative_, is_silent);
+    if (found == administrative_.end()) {
+        return false;
+    }
+    (*found)->miss(awaits::administration);
+    return true;
 }
 
 void sweeper::set_user_timeouts(std::chrono::seconds span) noexcept {
@@ -168,14 +206,14 @@ void sweeper::close_heard() noexcept {
     for (auto* each = first_; each != nullptr; each = each->next_) {
         if (each->draining_ && each->what_ == awaits::leave && each->is_heard()) {
             each->expect_nothing();
-            each->close();
+            each->cut();
         }
     }
 }
 
 void sweeper::close_all() noexcept {
     for (auto* each = first_; each != nullptr; each = each->next_) {
-        each->close();
+        each->cut();
     }
 }
 

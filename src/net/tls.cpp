@@ -2,15 +2,18 @@
 #include <butterdb/net/tls.hpp>
 
 #include <malloc.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace butterdb {
@@ -22,11 +25,15 @@ using asio::ssl::context;
 // The most that one call of `write` encrypts before others have their turn, bytes.
 constexpr std::size_t write_bytes_max = 64 * KiB;
 
+// The most that a record holds, bytes.
+constexpr std::size_t record_bytes_max = SSL3_RT_MAX_PLAIN_LENGTH;
+
 // Of a client's certificate with those between it and the authority, bytes. Three of RSA take 5
 // KiB.
 constexpr long certificates_bytes_max = 16 * KiB;
 
-// What OpenSSL has allocated and not freed, bytes. There is one thread.
+// What OpenSSL, and the records that wait to be sent, have allocated and not freed, bytes. There is
+// one thread.
 std::int64_t openssl_bytes = 0;
 
 void count_block(void* block, int sign) noexcept {
@@ -137,9 +144,7 @@ context make_server_tls(const tls_files& files) {
     auto* const native = tls.native_handle();
     require_modern(tls, files);
     load_identity(tls, files);
-    // A record's rest is written by the next call, from where the bytes are by then. All that has
-    // arrived is read in one system call.
-    ::SSL_CTX_set_mode(native, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // All that has arrived is read in one system call.
     ::SSL_CTX_set_read_ahead(native, 1);
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
     // Without it OpenSSL 3 writes nothing more to a peer that ended its side without close_notify.
@@ -179,6 +184,104 @@ context make_client_tls(const tls_files& files, bool verify) {
 bool count_tls_memory() noexcept {
     return ::CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
 }
+
+// Takes all that OpenSSL writes: sends what the socket takes, and keeps the rest. OpenSSL itself
+// never has part of a record to write, which would keep it from reading a request to change keys.
+class tls_stream::record_sink {
+public:
+    explicit record_sink(int socket) noexcept : socket_(socket) {}
+    record_sink(const record_sink&) = delete;
+    record_sink& operator=(const record_sink&) = delete;
+    ~record_sink() { release(); }
+
+    /// Returns null if memory is exhausted; the caller owns it. The sink outlives it.
+    BIO* make_bio() {
+        static BIO_METHOD* const method = make_method();
+        auto* const made = method == nullptr ? nullptr : ::BIO_new(method);
+        if (made != nullptr) {
+            ::BIO_set_data(made, this);
+            ::BIO_set_init(made, 1);
+        }
+        return made;
+    }
+
+    bool is_empty() const noexcept { return unsent_.empty(); }
+
+    /// Sends what the socket takes. Returns false if something is left, or `ec` is set.
+    bool flush(asio::error_code& ec) noexcept {
+        if (is_empty()) {
+            return true;
+        }
+        const auto sent = send(unsent_);
+        if (sent < 0) {
+            ec = asio::error_code(errno, asio::error::get_system_category());
+            return false;
+        }
+        unsent_.erase(0, static_cast<std::size_t>(sent));
+        if (is_empty()) {
+            release();
+        }
+        return is_empty();
+    }
+
+private:
+    static BIO_METHOD* make_method() {
+        auto* const made =
+            ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "butterdb records");
+        if (made != nullptr) {
+            ::BIO_meth_set_write(made, [](BIO* to, const char* bytes, int size) {
+                return static_cast<record_sink*>(::BIO_get_data(to))->take(bytes, size);
+            });
+            ::BIO_meth_set_ctrl(
+                made, [](BIO* /*to*/, int command, long /*number*/, void* /*more*/) {
+                    return command == BIO_CTRL_FLUSH ? 1L : 0L;
+                });
+        }
+        return made;
+    }
+
+    // Returns the bytes sent, 0 if the socket takes none, or -1 with errno.
+    ssize_t send(std::string_view bytes) const noexcept {
+        const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const bool is_full =
+            sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+        return is_full ? 0 : sent;
+    }
+
+    int take(const char* bytes, int size) noexcept {
+        std::string_view record(bytes, static_cast<std::size_t>(size));
+        const auto sent = is_empty() ? send(record) : 0;
+        if (sent < 0) {
+            return -1;
+        }
+        record.remove_prefix(static_cast<std::size_t>(sent));
+        try {
+            openssl_bytes -= capacity();
+            unsent_.append(record);
+            openssl_bytes += capacity();
+        } catch (const std::bad_alloc&) {
+            openssl_bytes += capacity();
+            errno = ENOMEM;
+            return -1;
+        }
+        return size;
+    }
+
+    std::int64_t capacity() const noexcept { return static_cast<std::int64_t>(unsent_.capacity()); }
+    void release() noexcept {
+        openssl_bytes -= capacity();
+        std::string().swap(unsent_);
+        openssl_bytes += capacity();
+    }
+
+    int socket_;
+    std::string unsent_;  // at most a record, and what OpenSSL has to say by itself
+};
+
+tls_stream::tls_stream(stream_socket socket, asio::ssl::context& context) noexcept
+    : socket_(std::move(socket)), context_(&context) {}
+tls_stream::tls_stream(tls_stream&&) noexcept = default;
+tls_stream::~tls_stream() = default;
 
 void tls_stream::charge_to(budget_resource* owner) noexcept {
     const auto held = std::exchange(held_, 0);
@@ -238,19 +341,50 @@ tls_stream::wants tls_stream::outcome(int result, asio::error_code& ec) {
     return wants::nothing;
 }
 
+// Sends what is left of records. Returns false if something still is, or `ec` is set.
+bool tls_stream::flush(asio::error_code& ec) {
+    if (!tls_) {
+        ec = asio::error::operation_aborted;
+        return false;
+    }
+    const auto before = openssl_bytes;
+    const bool is_done = sink_->flush(ec);
+    has_failed_ = has_failed_ || ec;
+    recharge(openssl_bytes - before);
+    return is_done;
+}
+
+bool tls_stream::prepare_tls() {
+    sink_ = std::make_unique<record_sink>(socket_.native_handle());
+    tls_.reset(::SSL_new(context_->native_handle()));
+    auto* const input = ::BIO_new_socket(socket_.native_handle(), BIO_NOCLOSE);
+    auto* const output = sink_->make_bio();
+    if (!tls_ || input == nullptr || output == nullptr) {
+        ::BIO_free(input);
+        ::BIO_free(output);
+        tls_.reset();
+        return false;
+    }
+    ::SSL_set_bio(tls_.get(), input, output);
+    ::SSL_set_accept_state(tls_.get());
+    return true;
+}
+
 tls_stream::wants tls_stream::shake_hands(asio::error_code& ec) {
     if (!tls_ && socket_.is_open()) {
         const auto before = openssl_bytes;
-        tls_.reset(::SSL_new(context_->native_handle()));
-        if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.native_handle()) != 1) {
-            tls_.reset();
+        const bool is_prepared = prepare_tls();
+        recharge(openssl_bytes - before);
+        if (!is_prepared) {
             ec = asio::error::no_memory;
             return wants::nothing;
         }
-        ::SSL_set_accept_state(tls_.get());
-        recharge(openssl_bytes - before);
     }
-    return perform(ec, [&] { return ::SSL_do_handshake(tls_.get()); });
+    if (!flush(ec)) {
+        return ec ? wants::nothing : wants::output;
+    }
+    const auto next = perform(ec, [&] { return ::SSL_do_handshake(tls_.get()); });
+    return ec || sink_->is_empty() ? next : wants::output;
 }
 
 std::string tls_stream::describe(const asio::error_code& ec) const {
@@ -265,41 +399,49 @@ std::string tls_stream::describe(const asio::error_code& ec) const {
 
 tls_stream::wants tls_stream::read(
     std::span<char> room, std::size_t& received, asio::error_code& ec) {
-    return perform(
-        ec, [&] { return ::SSL_read_ex(tls_.get(), room.data(), room.size(), &received); });
+    const auto next =
+        perform(ec, [&] { return ::SSL_read_ex(tls_.get(), room.data(), room.size(), &received); });
+    asio::error_code ignored;  // the next write fails in the same way
+    if (tls_) {
+        flush(ignored);
+    }
+    return next;
 }
 
 tls_stream::wants tls_stream::write(
     std::string_view bytes, std::size_t& sent, asio::error_code& ec) {
-    auto next = wants::nothing;
-    while (!ec && next == wants::nothing && sent < std::min(bytes.size(), write_bytes_max)) {
-        const auto rest = bytes.substr(sent);
-        std::size_t record = 0;
-        next = perform(
-            ec, [&] { return ::SSL_write_ex(tls_.get(), rest.data(), rest.size(), &record); });
-        sent += record;
+    if (!flush(ec)) {
+        return ec ? wants::nothing : wants::output;
     }
-    return sent > 0 ? wants::nothing : next;
+    sent = std::exchange(encrypted_, 0);
+    while (!ec && sink_->is_empty() && sent < std::min(bytes.size(), write_bytes_max)) {
+        const auto rest = bytes.substr(sent, record_bytes_max);
+        std::size_t record = 0;
+        perform(ec, [&] { return ::SSL_write_ex(tls_.get(), rest.data(), rest.size(), &record); });
+        (sink_->is_empty() ? sent : encrypted_) += record;
+    }
+    return sent > 0 || ec ? wants::nothing : wants::output;
 }
 
-// SSL_shutdown itself sends nothing into the middle of a record. Unless the peer counts as shut
-// down, it would read on.
+// Unless the peer counts as shut down, SSL_shutdown would read on.
 tls_stream::wants tls_stream::end_records() noexcept {
-    const bool can_say_it = tls_ && !has_failed_ && ::SSL_is_init_finished(tls_.get()) == 1;
-    if (!can_say_it) {
+    if (!tls_ || has_failed_) {
         return wants::nothing;
     }
-    ::ERR_clear_error();
-    ::SSL_set_shutdown(tls_.get(), ::SSL_get_shutdown(tls_.get()) | SSL_RECEIVED_SHUTDOWN);
-    const int result = ::SSL_shutdown(tls_.get());
-    return result < 0 && ::SSL_get_error(tls_.get(), result) == SSL_ERROR_WANT_WRITE
-               ? wants::output
-               : wants::nothing;
+    if (!has_said_end_ && ::SSL_is_init_finished(tls_.get()) == 1) {
+        has_said_end_ = true;
+        ::ERR_clear_error();
+        ::SSL_set_shutdown(tls_.get(), ::SSL_get_shutdown(tls_.get()) | SSL_RECEIVED_SHUTDOWN);
+        ::SSL_shutdown(tls_.get());
+    }
+    asio::error_code ec;
+    return flush(ec) || ec ? wants::nothing : wants::output;
 }
 
 void tls_stream::close(asio::error_code& ec) {
     end_records();
     tls_.reset();
+    sink_.reset();
     recharge(-held_);
     socket_.close(ec);
 }

@@ -21,11 +21,11 @@ namespace butterdb::test {
 
 /// What happens on a stream, and what came of it.
 struct stream_script {
-    std::deque<std::string> reads;       ///< one read gives one of them, or a part
-    bool ends = true;                    ///< then comes the end of input; else nothing comes
-    std::size_t write_bytes_max = 1000;  ///< that one write takes; 0: none, until `feed`
-    std::size_t try_write_bytes_max = 1000;
-    std::size_t fail_at = 0;  ///< the number of the I/O step that fails; 0: none
+    std::deque<std::string> reads;           ///< one read gives one of them, or a part
+    bool ends = true;                        ///< then comes the end of input; else nothing comes
+    std::size_t write_bytes_max = 1000;      ///< that one write takes; 0: none, until `feed`
+    std::size_t try_write_bytes_max = 1000;  ///< the same before the stream is known to be ready
+    std::size_t fail_at = 0;                 ///< the number of the I/O step that fails; 0: none
     asio::error_code failure = asio::error::connection_reset;
 
     std::size_t steps = 0;
@@ -55,20 +55,6 @@ public:
             token);
     }
 
-    template <typename Buffers, typename Token>
-    auto async_write_some(const Buffers& buffers, Token&& token) {
-        const asio::const_buffer bytes = *asio::buffer_sequence_begin(buffers);
-        return asio::async_initiate<Token, void(asio::error_code, std::size_t)>(
-            [this, bytes](auto handler) {
-                write_.hold(io_, std::move(handler));
-                if (script_.write_bytes_max > 0) {
-                    const auto [ec, count] = write(bytes, script_.write_bytes_max);
-                    write_.complete(ec, count);
-                }
-            },
-            token);
-    }
-
     template <typename Token>
     auto async_wait_ready(bool input_too, Token&& token) {
         return asio::async_initiate<Token, void(asio::error_code, readiness)>(
@@ -85,7 +71,12 @@ public:
 
     /// There may be more to read, or room to write.
     void feed() {
-        if (ready_ && script_.write_bytes_max > 0) {
+        if (is_closed_) {
+            if (ready_) {
+                ready_.complete(asio::error::bad_descriptor, readiness::output);
+            }
+        } else if (ready_ && script_.write_bytes_max > 0) {
+            is_ready_to_write_ = true;
             ready_.complete({}, readiness::output);
         } else if (ready_ && awaits_input_ && (script_.ends || !script_.reads.empty())) {
             ready_.complete({}, readiness::input);
@@ -96,13 +87,14 @@ public:
         }
     }
 
-    void close(asio::error_code& ec) { cancel(ec); }
+    void close(asio::error_code& ec) {
+        is_closed_ = true;
+        cancel(ec);
+    }
     void cancel(asio::error_code& ec) {
         ec.clear();
-        for (auto* each : {&read_, &write_}) {
-            if (*each) {
-                each->complete(asio::error::operation_aborted, 0);
-            }
+        if (read_) {
+            read_.complete(asio::error::operation_aborted, 0);
         }
         if (ready_) {
             ready_.complete(asio::error::operation_aborted, readiness::output);
@@ -115,7 +107,11 @@ public:
         if (bytes.empty()) {
             return 0;
         }
-        const auto outcome = stream.write(asio::buffer(bytes), stream.script_.try_write_bytes_max);
+        const auto& script = stream.script_;
+        const auto outcome = stream.write(
+            asio::buffer(bytes),
+            stream.is_ready_to_write_ ? script.write_bytes_max : script.try_write_bytes_max);
+        stream.is_ready_to_write_ = false;
         ec = outcome.first;
         return outcome.second;
     }
@@ -133,7 +129,10 @@ public:
         return stream.script_.reads.empty() ? 0 : stream.script_.reads.front().size();
     }
 
-    friend bool is_writable(scripted_stream& stream) { return stream.script_.write_bytes_max > 0; }
+    friend bool is_writable(scripted_stream& stream) {
+        stream.is_ready_to_write_ = stream.script_.write_bytes_max > 0;
+        return stream.is_ready_to_write_;
+    }
 
     friend scripted_stream& socket_of(scripted_stream& stream) { return stream; }
 
@@ -176,9 +175,10 @@ private:
     stream_script& script_;
     asio::mutable_buffer room_;
     pending<std::size_t> read_;
-    pending<std::size_t> write_;
     pending<readiness> ready_;
-    bool awaits_input_ = false;  // ready_ does
+    bool awaits_input_ = false;       // ready_ does
+    bool is_ready_to_write_ = false;  // the next write takes `write_bytes_max`
+    bool is_closed_ = false;
 };
 
 }  // namespace butterdb::test

@@ -253,7 +253,7 @@ TEST_CASE("a client that has said the password is not closed for it, until it re
 
 TEST_CASE("clients without the password have a quarter of the places, and the oldest makes room") {
     limits lim;
-    lim.clients_max = 12;
+    lim.clients_max = 16;
     manual_server server(lim, true);
     std::vector<std::unique_ptr<manual_client>> clients;
     const auto come = [&]() -> manual_client& {
@@ -262,12 +262,12 @@ TEST_CASE("clients without the password have a quarter of the places, and the ol
     for (int i = 0; i < 5; ++i) {
         CHECK(come().ask("AUTH secret") == "+OK\r\n");
     }
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 5; ++i) {
         CHECK(come().ask("PING") == no_password);
     }
     CHECK(clients[5]->rest().empty());
     server.until([&] { return server.db.count.closed_unauthenticated == 1; });
-    for (const std::size_t kept : {6U, 7U, 8U}) {
+    for (const std::size_t kept : {6U, 7U, 8U, 9U}) {
         CHECK(clients[kept]->ask("PING") == no_password);
     }
     CHECK(clients[7]->ask("AUTH secret") == "+OK\r\n");
@@ -276,6 +276,17 @@ TEST_CASE("clients without the password have a quarter of the places, and the ol
     for (const std::size_t kept : {0U, 4U, 7U}) {
         CHECK(clients[kept]->ask("PING") == "+PONG\r\n");
     }
+}
+
+TEST_CASE("two clients can log in at the same time, however small the limit of clients is") {
+    limits lim;
+    lim.clients_max = GENERATE(3U, 4U, 7U);
+    manual_server server(lim, true);
+    manual_client one(server);
+    CHECK(one.ask("PING") == no_password);
+    manual_client other(server);
+    CHECK(other.ask("AUTH secret") == "+OK\r\n");
+    CHECK(one.ask("AUTH secret") == "+OK\r\n");
 }
 
 TEST_CASE("wrong passwords over one connection delay the answer on the next") {
@@ -322,21 +333,58 @@ TEST_CASE("beyond the limit of clients a local connection may administer, and no
     CHECK(server.db.count.connections_rejected == 8);
 }
 
-TEST_CASE("administrative connections are four at most, and the oldest makes room") {
+TEST_CASE("connections that administer keep their places, and others over TCP are refused") {
     limits lim;
     lim.clients_max = 1;
     manual_server server(lim);
     manual_client first(server);
     std::vector<std::unique_ptr<manual_client>> clients;
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 3; ++i) {  // the fourth place is for the unix socket
         clients.push_back(std::make_unique<manual_client>(server));
         CHECK(clients.back()->ask("CLIENT GETNAME") == "NOT_FOUND\n");
-        CHECK(server.db.count.administrative_clients <= 5);  // one of them is told why it ends
     }
-    for (int i = 0; i < 6; ++i) {
-        CHECK(clients[static_cast<std::size_t>(i)]->rest() == too_many);
+    server.time.advance(1s);
+    for (int i = 0; i < 10; ++i) {
+        CHECK(manual_client(server).rest() == too_many);
     }
-    CHECK(clients[6]->ask("CLIENT GETNAME") == "NOT_FOUND\n");
+    for (const auto& each : clients) {
+        CHECK(each->ask("CLIENT GETNAME") == "NOT_FOUND\n");
+    }
+    CHECK(server.db.count.administrative_clients == 3);
+}
+
+TEST_CASE("the oldest connection that has not administered for half a second makes room") {
+    limits lim;
+    lim.clients_max = 1;
+    manual_server server(lim);
+    manual_client first(server);
+    manual_client silent(server);
+    manual_client administrator(server);
+    CHECK(administrator.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+    server.until([&] { return server.db.count.administrative_clients == 2; });
+    server.time.advance(400ms);
+    manual_client young(server);
+    server.until([&] { return server.db.count.administrative_clients == 3; });
+    CHECK(manual_client(server).rest() == too_many);
+    server.time.advance(200ms);
+    manual_client next(server);
+    CHECK(next.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+    CHECK(silent.rest() == too_many);
+    CHECK(manual_client(server).rest() == too_many);
+    CHECK(young.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+    CHECK(administrator.ask("CLIENT GETNAME") == "NOT_FOUND\n");
+}
+
+TEST_CASE("a right password over an administrative connection waits for a second at most") {
+    manual_server server(limits{}, true);
+    peer guesser(server.db.client_memory(), server.db.entries().secret());
+    peer administrator(server.db.client_memory(), server.db.entries().secret());
+    administrator.administrative = true;
+    for (int i = 0; i < 100; ++i) {
+        server.db.pace_password(guesser, false);
+    }
+    CHECK(server.db.pace_password(guesser, true) > 1s);
+    CHECK(server.db.pace_password(administrator, true) == 1s);
 }
 
 TEST_CASE("an administrative connection has two seconds for the password, whatever it sends") {

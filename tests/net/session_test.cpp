@@ -59,6 +59,10 @@ public:
     }
     void drain() { sweeper_.drain(); }
     void close_heard() { sweeper_.close_heard(); }
+    void wake_starved() {
+        sweeper_.wake_starved();
+        run();
+    }
 
     bool ended() const {
         REQUIRE_FALSE(failure_);
@@ -315,6 +319,7 @@ TEST_CASE("a peer that takes none of its replies is closed after the write time-
 
 TEST_CASE("a client that reads nothing before it has sent everything is served") {
     test::fixture f;
+    f.lim.read_ahead_bytes = 16 * KiB;
     auto script = script_of({});
     std::string replies;
     for (int i = 0; i < 200; ++i) {
@@ -338,7 +343,15 @@ TEST_CASE("a client that reads nothing before it has sent everything is served")
 
 TEST_CASE("a client that has sent everything and reads nothing is not executed ahead") {
     test::fixture f;
-    auto script = script_of({"ECHO 1\nPUT a 1\n", "PUT b 1\n", "PUT c 1\n"});
+    auto script = script_of({"ECHO 1\nPUT a 1\n"});
+    std::string requests;
+    for (int i = 0; i < 40'000; ++i) {
+        requests += "PUT k" + std::to_string(i) + " v\n";
+    }
+    const auto count = GENERATE(2U, 500U);
+    for (std::size_t at = 0; at < count * 1'000; at += 1'000) {
+        script.reads.push_back(requests.substr(at, 1'000));
+    }
     script.ends = false;
     script.try_write_bytes_max = script.write_bytes_max = 0;
     session each(script, f);
@@ -347,9 +360,63 @@ TEST_CASE("a client that has sent everything and reads nothing is not executed a
     CHECK(f.db.size() == 1);
 }
 
+TEST_CASE("a client that sends a byte now and then does not evade the write time-out") {
+    test::fixture f;
+    auto script = script_of({"ECHO x\n"});
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    for (int i = 0; i < 35 && !each.ended(); ++i) {
+        each.arrive(script, "x");
+        each.advance(1s);
+    }
+    CHECK(each.ended());
+    CHECK(each.missed() == awaits::reader);
+}
+
+TEST_CASE("a client that sends much while its replies wait has more time to take them") {
+    test::fixture f;
+    auto script = script_of({"ECHO x\n"});
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    session each(script, f);
+    each.run();
+    for (int i = 0; i < 35; ++i) {
+        each.arrive(script, std::string(1'000, 'x'));
+        each.advance(1s);
+    }
+    CHECK_FALSE(each.ended());
+}
+
+TEST_CASE("a client that no memory is left for is read on when there is some again") {
+    test::fixture f;
+    f.lim.read_ahead_bytes = 16 * KiB;
+    f.lim.client_memory = 1 * MiB;
+    auto script = script_of({});
+    for (int i = 0; i < 300; ++i) {
+        script.reads.push_back("ECHO " + std::string(400, 'x') + "\n");
+    }
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+    {
+        conversation other(f.run, f.lim);
+        other.input().set_capacity(1 * MiB - 80 * KiB);
+        session each(script, f);
+        each.run();
+        CHECK(script.reads.size() > 100);
+        other.input().set_capacity(0);
+        each.wake_starved();
+        CHECK(script.reads.empty());
+        CHECK_FALSE(each.ended());
+    }
+    CHECK(f.run.clients_ahead().bytes() == 0);
+}
+
 TEST_CASE("replies that wait are bounded, and the client is then read no further") {
     test::fixture f;
     f.lim.pending_output = 10'000;
+    f.lim.read_ahead_bytes = 16 * KiB;
     auto script = script_of({});
     for (int i = 0; i < 300; ++i) {
         script.reads.push_back("ECHO " + std::string(400, 'x') + "\n");

@@ -52,8 +52,7 @@ bool link::act() {
     if (is_paused()) {
         return false;
     }
-    const std::array steps{
-        &link::act_for_reader, &link::act_for_writer, &link::act_for_readiness, &link::acknowledge};
+    const std::array steps{&link::act_for_reader, &link::act_for_readiness, &link::acknowledge};
     const auto first = choose_.below(steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i) {
         if ((this->*steps.at((first + i) % steps.size()))()) {
@@ -73,20 +72,6 @@ bool link::act_for_reader() {
         read_.complete({}, take_inbound(room_));
     } else if (inbound_ended_) {
         read_.complete(asio::error::eof, 0);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-bool link::act_for_writer() {
-    if (!write_) {
-        return false;
-    }
-    if (reset_) {
-        write_.complete(asio::error::broken_pipe, 0);
-    } else if (space() > 0) {
-        write_.complete({}, take_outbound(unsent_, 1));
     } else {
         return false;
     }
@@ -151,10 +136,8 @@ std::size_t link::read_now(std::span<char> room) {
 }
 
 void link::abort_operations() {
-    for (auto* each : {&read_, &write_}) {
-        if (*each) {
-            each->complete(asio::error::operation_aborted, 0);
-        }
+    if (read_) {
+        read_.complete(asio::error::operation_aborted, 0);
     }
     if (ready_) {
         ready_.complete(asio::error::operation_aborted, readiness::output);

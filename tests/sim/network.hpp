@@ -93,7 +93,6 @@ private:
     using outcome = std::pair<asio::error_code, std::size_t>;
 
     bool act_for_reader();
-    bool act_for_writer();
     bool act_for_readiness();
     bool acknowledge();
     std::size_t take_inbound(std::span<char> room);
@@ -116,8 +115,6 @@ private:
 
     pending<std::size_t> read_;
     std::span<char> room_;
-    pending<std::size_t> write_;
-    std::string_view unsent_;
     pending<readiness> ready_;
     bool awaits_input_ = false;  // ready_ does
 
@@ -151,18 +148,6 @@ public:
                 link_->room_ = {static_cast<char*>(room.data()), room.size()};
                 link_->read_.hold(link_->io_, std::move(handler));
                 complete_if_closed(link_->read_);
-            },
-            token);
-    }
-
-    template <typename Buffers, typename Token>
-    auto async_write_some(const Buffers& buffers, Token&& token) {
-        const asio::const_buffer bytes = *asio::buffer_sequence_begin(buffers);
-        return asio::async_initiate<Token, void(asio::error_code, std::size_t)>(
-            [this, bytes](auto handler) {
-                link_->unsent_ = {static_cast<const char*>(bytes.data()), bytes.size()};
-                link_->write_.hold(link_->io_, std::move(handler));
-                complete_if_closed(link_->write_);
             },
             token);
     }

@@ -60,6 +60,7 @@ struct limits {
     std::uint64_t input_bytes_steady = 16 * KiB;  ///< input buffer while every read fills it
     std::uint64_t output_bytes_max = 64 * KiB;    ///< replies gathered before they are sent
     std::uint64_t pending_output = 0;             ///< unsent replies; 0: see pending_output_max
+    std::uint64_t read_ahead_bytes = 1 * MiB;     ///< read before one is executed, while they wait
     std::uint64_t output_bytes_kept = 4 * KiB;    ///< output buffer while there is no output
     std::uint64_t reply_bytes_max = 512 * MiB;    ///< one reply; as Redis's longest value
     std::uint64_t linger_bytes_max = 64 * KiB;    ///< input discarded after the last reply
@@ -99,9 +100,11 @@ struct limits {
     // The server.
     std::uint64_t clients_max = 10'000;  ///< connections at once
     /// Connections from loopback or the unix socket beyond `clients_max`, for administration, and
-    /// how long one may take to authenticate and between two requests.
+    /// how long one may take to authenticate and between two requests. One that has sent no request
+    /// for the silence makes room for another.
     std::uint64_t administrators_max = 4;
     std::chrono::seconds administration_timeout{2};
+    std::chrono::milliseconds administration_silence{500};
     std::uint64_t handshakes_max = 512;          ///< of TLS at once; one takes 40 to 150 KiB
     std::uint64_t handshake_share = 2;           ///< all of them take one in so many parts of time
     std::uint64_t memory_bytes_max = 256 * MiB;  ///< the store's ceiling
@@ -127,6 +130,14 @@ struct limits {
 
     /// Connections that the system's descriptors allow: `clients_max` is at most that.
     std::uint64_t clients_possible = std::numeric_limits<std::uint64_t>::max();
+
+    /// Connections that have not authenticated, or whose TLS handshake is not done: their share of
+    /// `clients_max`, and where that is small, some that can log in at the same time.
+    std::uint64_t unauthenticated_max() const noexcept {
+        constexpr std::uint64_t least = 4;
+        const auto others = clients_max - std::min<std::uint64_t>(clients_max, 1);
+        return std::max({clients_max / login_share, std::min(least, others), std::uint64_t{1}});
+    }
 
     /// After SIGTERM, until connections are cut.
     std::chrono::milliseconds drain_patience() const noexcept {

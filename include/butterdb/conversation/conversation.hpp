@@ -89,18 +89,18 @@ public:
     }
 
     /// Returns whether input may be read, and requests executed, while replies wait to be sent: as
-    /// long as the unsent replies and the memory of all clients are below their limits.
-    bool may_read_ahead() const noexcept;
+    /// long as the unsent replies, what clients hold because of that, and the memory of all clients
+    /// are below their limits. Counts what this client holds.
+    bool may_read_ahead() noexcept;
     /// Returns whether the input holds a request, and as many bytes as are read ahead of the
-    /// replies. If the socket has more, the client is blocked in sending: only executing requests
-    /// helps.
+    /// replies without being executed. If the socket has more, the client is taken to be blocked in
+    /// sending: only executing requests helps.
     bool has_read_ahead() const noexcept {
-        const auto enough = std::max<std::uint64_t>(input_.capacity(), limits_.input_bytes_steady);
-        return input_.size() + read_bytes_min > enough && is_ready(0);
+        return input_.size() >= limits_.read_ahead_bytes && is_ready(0);
     }
-    /// The input may hold requests that have been read ahead: the next turn is due before the next
-    /// read.
-    void note_input_ahead() noexcept { backlog_ = open() && !input_.empty(); }
+    /// The replies have been sent. The input may hold requests that have been read ahead: the next
+    /// turn is due before the next read.
+    void end_read_ahead() noexcept;
 
     /// Looks ahead at what the next `receive` will execute, so that the store has it fetched
     /// meanwhile. Changes nothing that is seen.

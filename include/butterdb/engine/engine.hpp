@@ -176,6 +176,9 @@ public:
         return client_memory_.bytes_used() + bytes <= limits_.client_memory_max() + bytes_shed_;
     }
 
+    /// The clients that have unsent replies and go on sending.
+    butterdb::clients_ahead& clients_ahead() noexcept { return clients_ahead_; }
+
     /// Closes the clients that hold most, until the others hold no more than
     /// `limits::client_memory_max`. Counts only what closing clients frees. O(clients) for each;
     /// O(1) when there is nothing to do.
@@ -290,6 +293,7 @@ private:
     std::chrono::milliseconds note_wrong_password(peer& who);
     void greet(int protocol, std::optional<std::string_view> name, turn& t);
     void refuse_for_place(peer& who, flat_buffer& out) const;
+    void note_administration(peer& who) const;
     void wait(peer& who, std::chrono::milliseconds span) const;
     bool answer_late(peer& who, flat_buffer& out, time_point now);
     bool answer_waiting(peer& who, flat_buffer& out, time_point now);
@@ -344,8 +348,9 @@ private:
     std::uint64_t settings_changed_ = 0;
     std::size_t expected_ = 0;      // keys since the last `fetch_expected`
     std::uint64_t bytes_shed_ = 0;  // held by clients that are being closed for it
-    key_watch watches_;             // of WATCH
-    key_watch waits_;               // of WAITKEY
+    butterdb::clients_ahead clients_ahead_;
+    key_watch watches_;  // of WATCH
+    key_watch waits_;    // of WAITKEY
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;

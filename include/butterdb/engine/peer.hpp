@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <memory_resource>
 #include <optional>
@@ -76,6 +77,35 @@ public:
 
 private:
     const hash_secret* secret_;
+};
+
+/// A client that has unsent replies and goes on sending: what it holds, in the list of those.
+struct client_ahead {
+    std::uint64_t bytes = 0;  ///< of its input and output buffers
+    bool is_listed = false;
+    std::list<client_ahead*>::iterator place{};
+};
+
+/// The clients whose requests are read, and perhaps executed, while their replies wait to be sent:
+/// what they hold together. They are in the order in which they came.
+class clients_ahead {
+public:
+    /// Notes what the client holds now. A client that finds no place in the list, since memory is
+    /// exhausted, may not grow.
+    void update(client_ahead& client, std::uint64_t bytes) noexcept;
+    void remove(client_ahead& client) noexcept;
+
+    /// Returns whether the client may hold more: as long as all of them together hold less than
+    /// `bytes_max`. The first may always, so that not all of them wait for each other.
+    bool may_grow(const client_ahead& client, std::uint64_t bytes_max) const noexcept {
+        return client.is_listed && (bytes_ < bytes_max || all_.front() == &client);
+    }
+
+    std::uint64_t bytes() const noexcept { return bytes_; }
+
+private:
+    std::list<client_ahead*> all_;
+    std::uint64_t bytes_ = 0;
 };
 
 struct peer;
@@ -156,6 +186,8 @@ struct peer {
     time_point last_request{};
     std::string_view last_verb;
 
+    client_ahead ahead;
+
     // When all clients together hold too much.
     bool exempt = false;           ///< not to be closed for it: CLIENT NO-EVICT
     std::uint64_t bytes_shed = 0;  ///< what it held when it was closed for it
@@ -164,6 +196,9 @@ struct peer {
     std::function<std::string()> address;
     /// Called when `stranger` has changed; empty: there is no need.
     std::function<void()> login_changed;
+    /// Called when an administrative client, authenticated where that is asked for, has sent a
+    /// request that it may send; empty: there is no need.
+    std::function<void()> administration_proved;
     /// Cuts the connection; empty: there is none.
     std::function<void()> cut;
     /// Has the session call `engine::resume`.

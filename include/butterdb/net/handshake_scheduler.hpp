@@ -66,7 +66,7 @@ public:
     handshake& operator=(const handshake&) = delete;
     ~handshake();
 
-    /// Waits for the turn to compute.
+    /// Waits for the turn to compute, or until the connection is over.
     task<> turn();
 
     /// The turn is over: the handshake waits for its client.

@@ -119,7 +119,8 @@ private:
     void note_not_served(const std::exception& why);
     void pause_accepting(const asio::error_code& why);
     void introduce(peer& who, watched& watch);
-    void begin_login(watched& watch, bool administrative);
+    bool has_place_for_administrator(const peer_origin& from);
+    void begin_login(watched& watch, bool administrative, bool has_handshake);
     void note_full();
     void log_refused();
     void count_missed(const watched& watch) noexcept;
@@ -202,7 +203,7 @@ template <typename Stream>
 void server::admit(Stream stream) {
     const auto from = origin_of(socket_of(stream));
     const bool is_full = engine_.count.connected_clients >= limits_.clients_max;
-    if (is_full && (!from.is_local || limits_.administrators_max == 0)) {
+    if (is_full && !has_place_for_administrator(from)) {
         note_full();
         turn_away(std::move(stream), too_many_clients);
         return;
@@ -248,13 +249,16 @@ task<> server::converse(Stream stream, peer_origin from, bool administrative) {
         conversation talk(engine_, limits_);
         watched_socket watch(sweeper_, stream);
         const memory_charge charge(stream, talk.who().memory);
-        begin_login(watch, administrative);
+        asio::error_code ec;
+        constexpr bool has_handshake = requires {
+            stream.shake_hands(ec);
+        };
+        begin_login(watch, administrative, has_handshake);
         introduce(talk.who(), watch);
         talk.who().network = from.network;
         talk.who().administrative = administrative;
         talk.who().address = [&stream] { return peer_address(socket_of(stream)); };
-        asio::error_code ec;
-        if constexpr (requires { stream.shake_hands(ec); }) {
+        if constexpr (has_handshake) {
             ec = co_await secure(stream, talk, watch);
         }
         if (!ec) {
@@ -281,7 +285,11 @@ task<asio::error_code> server::secure(Stream& stream, conversation& talk, watche
     handshake_scheduler::handshake own(handshakes_, watch);
     while (!ec) {
         co_await own.turn();
-        if (watch.draining()) {
+        if (watch.is_over()) {
+            break;
+        }
+        if (has_left(socket_of(stream))) {
+            ec = asio::error::eof;  // before it costs anything
             break;
         }
         const auto wanted = stream.shake_hands(ec);
@@ -306,8 +314,10 @@ task<asio::error_code> server::secure(Stream& stream, conversation& talk, watche
         !is_departure(without_layers(stream, ec))) {
         note_handshake(stream.describe(ec));
     }
-    if (ec || watch.draining()) {
+    if (ec || watch.is_over()) {
         ec = asio::error::operation_aborted;
+    } else if (!is_stranger) {
+        watch.login_done();
     }
     co_return ec;
 }

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -149,15 +150,28 @@ inline bool give_up_overfull_wait(conversation& talk, const limits& lim) {
     return overfull;
 }
 
+/// What an error is called by streams that have no layers: that the peer has ended is always eof.
+template <typename Stream>
+asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
+    if constexpr (requires { Stream::is_end(ec); }) {
+        return Stream::is_end(ec) ? make_error_code(asio::error::eof) : ec;
+    } else {
+        return ec;
+    }
+}
+
 /// What a session does while replies wait to be sent.
 struct read_ahead_state {
-    bool has_input = true;  ///< more may be read, as far as is known
-    bool executes = false;  ///< the client is blocked in sending: its requests are executed
+    bool has_input = true;         ///< more may be read, as far as is known
+    bool executes = false;         ///< the client is blocked in sending: its requests are executed
+    bool has_progressed = false;   ///< the write time-out begins anew
+    std::uint64_t bytes_read = 0;  ///< since the last progress
 };
 
 /// One step while replies wait to be sent and the socket is readable: reads, or takes a turn once
-/// the input is full and the client is still sending. The end of the input is left for the session
-/// to read.
+/// as much input is there as is read without executing it. It waits for nothing: the rest of a TLS
+/// record would hold back the replies. At the end of the input it sets `has_input` to false; the
+/// session reads the end again.
 template <typename Stream>
 asio::error_code read_ahead(
     Stream& stream,
@@ -173,19 +187,25 @@ asio::error_code read_ahead(
     if (state.has_input && state.executes) {
         give_up_overfull_wait(talk, lim);
         take_turn(talk, watch, lim, time);
-        const auto sent = try_write(stream, talk.output(), ec);
-        talk.sent(sent);
+        state.has_progressed = true;
     } else if (state.has_input) {
-        // A wait for the rest of a TLS record would hold back the replies.
-        talk.input().commit(try_read(stream, talk.input().room(), ec));
+        const auto received = try_read(stream, talk.input().room(), ec);
+        talk.input().commit(received);
+        // A client that sends a byte now and then does not evade the time-out.
+        state.bytes_read += received;
+        state.has_progressed = state.bytes_read >= lim.input_bytes_steady;
+        if (without_layers(stream, ec) == asio::error::eof) {
+            state.has_input = false;
+            ec.clear();
+        }
     }
     return ec;
 }
 
 /// Sends what one write has left of the output. A client that writes a whole pipeline before it
 /// reads takes no reply until it has sent everything, so its requests are read and executed
-/// meanwhile, within the limits of `conversation::may_read_ahead`. Fails once neither side has got
-/// on for `lim.write_timeout`; an unauthenticated client has less time.
+/// meanwhile, within the limits of `conversation::may_read_ahead`. Fails once neither side has made
+/// progress for `lim.write_timeout`; an unauthenticated client has less time.
 template <typename Stream>
 task<asio::error_code> send_rest(
     Stream& stream, conversation& talk, const limits& lim, watched& watch, time_source& time) {
@@ -193,24 +213,35 @@ task<asio::error_code> send_rest(
     asio::error_code ec;
     read_ahead_state state;
     bool writable = is_writable(socket_of(stream));
+    watch.expect(awaits::reader, patience);
     while (!ec && !talk.output().empty()) {
-        watch.expect(awaits::reader, patience);
-        if (!writable) {
-            const bool input_too = state.has_input && !watch.draining() && talk.may_read_ahead();
-            const auto ready = co_await async_ready(socket_of(stream), input_too, into(ec));
-            writable = ready == readiness::output;
-        }
-        if (!ec && writable) {
-            const auto unsent = asio::buffer(talk.output());
-            const auto sent = co_await stream.async_write_some(unsent, into(ec));
+        if (writable) {
+            const auto sent = try_write(stream, talk.output(), ec);
             talk.sent(sent);
             writable = false;
-        } else if (!ec) {
-            ec = read_ahead(stream, talk, lim, watch, time, state);
+            state.has_progressed = sent > 0;
+        } else {
+            const bool wants_input = state.has_input && !watch.draining();
+            const bool input_too = wants_input && talk.may_read_ahead();
+            watch.begin_output(wants_input && !input_too);
+            const auto ready = co_await async_ready(socket_of(stream), input_too, into(ec));
+            watch.end_output();
+            if (ec == asio::error::operation_aborted) {
+                ec.clear();  // there may be memory now; if it was closed, the next wait fails
+            } else if (!ec && ready == readiness::output) {
+                writable = true;
+            } else if (!ec) {
+                ec = read_ahead(stream, talk, lim, watch, time, state);
+            }
+        }
+        if (state.has_progressed) {
+            watch.expect(awaits::reader, patience);
+            state.has_progressed = false;
+            state.bytes_read = 0;
         }
     }
     watch.expect_nothing();
-    talk.note_input_ahead();
+    talk.end_read_ahead();
     co_return ec;
 }
 
@@ -270,19 +301,12 @@ inline asio::mutable_buffer room_for_whole_requests(conversation& talk) {
     return {room.data(), std::min(room.size(), input_view::read_bytes_max)};
 }
 
-/// What an error is called by streams that have no layers: that the peer has ended is always eof.
-template <typename Stream>
-asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
-    if constexpr (requires { Stream::is_end(ec); }) {
-        return Stream::is_end(ec) ? make_error_code(asio::error::eof) : ec;
-    } else {
-        return ec;
-    }
-}
-
 /// Whether the connection is over after a wait for input. Who waits for a key and has closed only
 /// their side of the connection gets an answer.
 inline bool is_over(const asio::error_code& ec, conversation& talk, const watched& watch) {
+    if (watch.missed() != awaits::nothing) {
+        return true;  // also when bytes have arrived before the wait was cut short
+    }
     if (!ec) {
         return false;
     }

@@ -61,6 +61,9 @@ inline std::size_t bytes_available(stream_socket& stream) {
 /// Returns whether the kernel would take at least a few kilobytes now.
 bool is_writable(stream_socket& stream);
 
+/// Returns whether the peer has reset the connection, or ended its side of it.
+bool has_left(stream_socket& stream);
+
 /// Says that nothing more will be written.
 inline void end_output(stream_socket& stream) {
     asio::error_code ignored;
@@ -104,6 +107,7 @@ struct peer_origin {
     /// The same for all connections of an IPv4 address, of an IPv6 /64, and of unix sockets.
     std::uint64_t network = 0;
     bool is_local = false;  ///< of a loopback address, or of a unix socket
+    bool is_unix = false;   ///< of a unix socket
 };
 peer_origin origin_of(stream_socket& stream);
 

@@ -49,6 +49,11 @@ public:
     void begin_input(awaits what, steady::duration idle_timeout, bool roomy);
     void end_input() noexcept;
 
+    /// A wait for room for output begins, and ends. If `is_starved`, the session would also read
+    /// input, if it could have more memory: `sweeper::wake_starved` cuts the wait short.
+    void begin_output(bool is_starved) noexcept;
+    void end_output() noexcept;
+
     /// The first byte of a request has come: all of it is to come within `span`, however it
     /// trickles in. Does nothing until `request_done`.
     void request_begun(steady::duration span);
@@ -61,19 +66,30 @@ public:
     void login_done() noexcept;
 
     /// The client is beyond limits::clients_max. It is to authenticate within `span`; 0: it need
-    /// not. Until it ends, `sweeper::end_oldest_administrative` may end it. A deadline that it
-    /// misses does not close it: its wait for input is cut short, so that it can be told why.
+    /// not. Until it has sent a request that is executed, `sweeper::end_silent_administrative` may
+    /// end it. A deadline that it misses does not close it: its wait for input is cut short, so
+    /// that it can be told why.
     void administration_begun(steady::duration span);
+    /// The administrative client is one: it has authenticated, where that is asked for, and sent a
+    /// request of administration.
+    void administration_proved() noexcept { is_proved_ = true; }
+
+    /// Beside the operations of the connection, a wait for `timer` ends when it is closed. Null:
+    /// for none.
+    void set_timer(steady_timer* timer) noexcept { timer_ = timer; }
 
     /// Cuts a wait for input short, if there is one. Bytes that have arrived by then may still be
     /// delivered: who reads looks whether it was woken, too.
     void wake() noexcept;
 
     /// Closes the connection, which ends its pending operations and so its session.
-    void cut() noexcept { close(); }
+    void cut() noexcept;
 
     /// True once the session has to end: take in what has arrived, answer it, and go.
     bool draining() const noexcept { return draining_; }
+
+    /// True once the connection is closed, has missed a time-out, or is to end.
+    bool is_over() const noexcept { return is_closed_ || draining_ || missed_ != awaits::nothing; }
 
     /// True when the session has been idle and roomy for a while, until the next wait for input.
     bool is_to_tidy() const noexcept { return to_tidy_; }
@@ -102,7 +118,12 @@ private:
     std::list<watched*>::iterator place_;
     awaits what_ = awaits::nothing;
     awaits missed_ = awaits::nothing;
+    steady::time_point began_;  // as administrative
+    steady_timer* timer_ = nullptr;
+    bool is_proved_ = false;
+    bool is_closed_ = false;
     bool in_input_ = false;
+    bool is_starved_ = false;  // in a wait for output
     bool roomy_ = false;
     bool was_idle_ = false;  // at the last sweep, and is since then
     bool to_tidy_ = false;
@@ -145,6 +166,10 @@ public:
     sweeper& operator=(const sweeper&) = delete;
     ~sweeper();
 
+    /// Cuts the waits for output short of sessions that need memory to read on. O(1) if there are
+    /// none.
+    void wake_starved() noexcept;
+
     /// Tells every session to end, and wakes those that wait for input.
     void drain() noexcept;
 
@@ -158,8 +183,9 @@ public:
     /// Closes the connection that is to authenticate for the longest time. Requires that there is
     /// one.
     void close_oldest_unauthenticated() noexcept;
-    /// The same of the administrative ones, as if it had missed its deadline.
-    void end_oldest_administrative() noexcept;
+    /// Ends the administrative connection that has sent no request for the longest time, if that
+    /// is at least `silence`, as if it had missed its deadline. Returns whether there was one.
+    bool end_silent_administrative(steady::duration silence) noexcept;
 
     /// Calls `set_user_timeout` for the sockets of all sessions.
     void set_user_timeouts(std::chrono::seconds span) noexcept;
@@ -186,6 +212,7 @@ private:
     std::unique_ptr<alarm> alarm_;
     steady::time_point wake_at_ = steady::time_point::max();
     bool looks_for_idle_ = false;
+    std::size_t starved_ = 0;  // sessions
     watched* first_ = nullptr;
     std::list<watched*> unauthenticated_;  // in the order of their deadlines
     std::list<watched*> administrative_;   // in the order in which they came

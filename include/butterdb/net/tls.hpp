@@ -69,8 +69,10 @@ public:
     enum class wants { nothing, input, output };
 
     /// `context` outlives the stream; the handshake takes its certificates as they are by then.
-    tls_stream(stream_socket socket, asio::ssl::context& context) noexcept
-        : socket_(std::move(socket)), context_(&context) {}
+    tls_stream(stream_socket socket, asio::ssl::context& context) noexcept;
+    tls_stream(tls_stream&&) noexcept;
+    tls_stream& operator=(tls_stream&&) = delete;
+    ~tls_stream();
 
     /// True of a peer that closed without close_notify. That is no attack on requests, which say
     /// where they end.
@@ -93,11 +95,11 @@ public:
     /// Reads what has arrived into `room`, up to one record.
     wants read(std::span<char> room, std::size_t& received, asio::error_code& ec);
 
-    /// Writes what the socket takes of `bytes`. If it takes none, the next call has to begin with
-    /// the same bytes.
+    /// Writes as much of `bytes` as fits into the socket's buffer with all of its records. If less
+    /// than one record fits, `sent` is 0, and the next call has to begin with the same bytes.
     wants write(std::string_view bytes, std::size_t& sent, asio::error_code& ec);
 
-    /// Sends close_notify, unless part of a record is still to be sent; waits for nothing.
+    /// Sends close_notify, once; waits for nothing. Call it again when what it wants is there.
     wants end_records() noexcept;
 
     /// Sends close_notify if that does not block, frees what TLS holds, and closes the socket. Ends
@@ -109,20 +111,8 @@ public:
 
     template <typename Token>
     auto async_read_some(asio::mutable_buffer room, Token&& token) {
-        return transfer(
-            [this, room](std::size_t& received, asio::error_code& ec) {
-                return read({static_cast<char*>(room.data()), room.size()}, received, ec);
-            },
-            std::forward<Token>(token));
-    }
-
-    template <typename Token>
-    auto async_write_some(asio::const_buffer bytes, Token&& token) {
-        return transfer(
-            [this, bytes](std::size_t& sent, asio::error_code& ec) {
-                return write({static_cast<const char*>(bytes.data()), bytes.size()}, sent, ec);
-            },
-            std::forward<Token>(token));
+        return asio::async_compose<Token, void(asio::error_code, std::size_t)>(
+            read_operation(*this, room), token, socket_);
     }
 
 private:
@@ -130,43 +120,41 @@ private:
         void operator()(SSL* tls) const noexcept { ::SSL_free(tls); }
     };
 
-    template <typename Attempt>
-    class transfer_operation;
-
-    template <typename Attempt, typename Token>
-    auto transfer(Attempt attempt, Token&& token) {
-        return asio::async_compose<Token, void(asio::error_code, std::size_t)>(
-            transfer_operation<Attempt>(*this, std::move(attempt)), token, socket_);
-    }
+    class read_operation;
+    class record_sink;
 
     template <typename Act>
     wants perform(asio::error_code& ec, Act act);
     wants outcome(int result, asio::error_code& ec);
+    bool prepare_tls();
+    bool flush(asio::error_code& ec);
     void recharge(std::int64_t more) noexcept;
 
     stream_socket socket_;
     asio::ssl::context* context_;
+    std::unique_ptr<record_sink> sink_;   // what OpenSSL writes to
     std::unique_ptr<SSL, free_tls> tls_;  // null: before the handshake, and once closed
+    std::size_t encrypted_ = 0;           // bytes of the next write whose record is not sent yet
+    bool has_said_end_ = false;           // close_notify is encrypted
     budget_resource* owner_ = nullptr;
     std::int64_t held_ = 0;  // bytes of OpenSSL's, charged to the owner
     bool has_failed_ = false;
 };
 
-/// Attempts a read or write until it moves bytes or fails, and waits for the socket meanwhile.
-template <typename Attempt>
-class tls_stream::transfer_operation {
+/// Attempts a read until it has bytes or fails, and waits for the socket meanwhile.
+class tls_stream::read_operation {
 public:
-    transfer_operation(tls_stream& stream, Attempt attempt)
-        : stream_(&stream), attempt_(std::move(attempt)) {}
+    read_operation(tls_stream& stream, asio::mutable_buffer room) : stream_(&stream), room_(room) {}
 
     template <typename Self>
     void operator()(Self& self, asio::error_code ec = {}) {
         if (is_done_) {
-            self.complete(failure_, moved_);
+            self.complete(failure_, received_);
             return;
         }
         failure_ = ec;
-        const auto next = ec ? wants::nothing : attempt_(moved_, failure_);
+        const std::span<char> room(static_cast<char*>(room_.data()), room_.size());
+        const auto next = ec ? wants::nothing : stream_->read(room, received_, failure_);
         const bool is_first = !std::exchange(has_begun_, true);
         if (next != wants::nothing) {
             const auto event =
@@ -176,14 +164,14 @@ public:
             is_done_ = true;  // a handler is never called from where its operation begins
             asio::post(stream_->get_executor(), std::move(self));
         } else {
-            self.complete(failure_, moved_);
+            self.complete(failure_, received_);
         }
     }
 
 private:
     tls_stream* stream_;
-    Attempt attempt_;
-    std::size_t moved_ = 0;
+    asio::mutable_buffer room_;
+    std::size_t received_ = 0;
     asio::error_code failure_;
     bool has_begun_ = false;
     bool is_done_ = false;
