@@ -327,11 +327,11 @@ class Tls(unittest.TestCase):
         with self.subTest("client memory"), self.serve("--max-client-memory", "1MiB") as server:
             with server.connect_tls(self.trusting) as c:
                 self.assertEqual(c.ask(b"MULTI"), b"OK")
-                replies = b"QUEUED"
-                while replies == b"QUEUED":  # each is answered before the next is sent: no input is unread at the end
-                    c.send(b"PUT a " + b"v" * 60_000 + b"\n")
-                    replies = c.sock.recv(1000).strip()
-                self.assertEqual(replies, b"")
+                reply = b"+QUEUED"
+                while reply == b"+QUEUED":  # each is answered before the next is sent: no input is unread at the end
+                    c.send(b"*3\r\n$3\r\nPUT\r\n$1\r\na\r\n$300000\r\n" + b"v" * 300_000 + b"\r\n")
+                    reply = c.sock.recv(1000).strip()
+                self.assertEqual(reply, b"")
         with self.subTest("drain"), self.serve() as server:
             with server.connect_tls(self.trusting) as c:
                 self.assertEqual(c.ask(b"PING"), b"+PONG\r")
