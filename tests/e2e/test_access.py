@@ -314,7 +314,7 @@ class Administrator(unittest.TestCase):
 
     def test_f19_where_descriptors_are_few_some_are_left_for_administrators(self):
         def limit():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 
         with Server("--max-clients", "1000", preexec_fn=limit) as server:
             with server.connect() as c:

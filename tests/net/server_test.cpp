@@ -335,6 +335,7 @@ TEST_CASE("beyond the limit of clients a local connection may administer, and no
 
 TEST_CASE("connections that administer keep their places, and others over TCP are refused") {
     limits lim;
+    lim.administrators_max = 4;
     lim.clients_max = 1;
     manual_server server(lim);
     manual_client first(server);
@@ -355,6 +356,7 @@ TEST_CASE("connections that administer keep their places, and others over TCP ar
 
 TEST_CASE("the oldest connection that has not administered for half a second makes room") {
     limits lim;
+    lim.administrators_max = 4;
     lim.clients_max = 1;
     manual_server server(lim);
     manual_client first(server);

@@ -102,7 +102,7 @@ struct limits {
     /// Connections from loopback or the unix socket beyond `clients_max`, for administration, and
     /// how long one may take to authenticate and between two requests. One that has sent no request
     /// for the silence makes room for another.
-    std::uint64_t administrators_max = 4;
+    std::uint64_t administrators_max = 16;  ///< one of them over the unix socket
     std::chrono::seconds administration_timeout{2};
     std::chrono::milliseconds administration_silence{500};
     std::uint64_t handshakes_max = 512;          ///< of TLS at once; one takes 40 to 150 KiB
