@@ -716,7 +716,7 @@ std::uint64_t store::erase_slots(
     chooser wanted) {
     const auto erase_wanted = [&](segment& part, slot& at, const entry& each) {
         if (wanted(by, each)) {
-            steps.take(steps_per_entry + each.memory / 8);  // its pages go back to the system
+            steps.take(steps_per_entry + steps_to_free(each.memory));
             remove(part, at);
         }
     };

@@ -44,6 +44,8 @@ public:
     }
 
     std::uint64_t bytes_used() const noexcept { return used_; }
+    /// Bytes that have gone back to `upstream` so far, whatever was allocated since.
+    std::uint64_t bytes_freed() const noexcept { return freed_; }
     std::uint64_t ceiling() const noexcept { return ceiling_; }
     /// May be lower than what is used: then nothing is given out until it is not.
     void set_ceiling(std::uint64_t bytes) noexcept { ceiling_ = bytes; }
@@ -69,6 +71,7 @@ private:
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
         upstream_->deallocate(block, bytes, alignment);
         used_ -= bytes;
+        freed_ += bytes;
     }
 
     bool do_is_equal(const memory_resource& other) const noexcept override {
@@ -80,6 +83,7 @@ private:
     std::uint64_t ceiling_;
     std::uint64_t used_ = 0;
     std::uint64_t peak_ = 0;
+    std::uint64_t freed_ = 0;
 };
 
 }  // namespace butterdb

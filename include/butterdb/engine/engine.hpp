@@ -154,12 +154,19 @@ public:
     std::size_t bytes_moved() const noexcept { return bytes_moved_; }
 
     /// Steps that the last request has taken of `limits::request_steps_max`.
-    std::uint64_t steps_taken() const noexcept { return steps_.taken(); }
+    /// Memory that the store has given back counts when it is asked: so requests that free nothing
+    /// are not slowed.
+    std::uint64_t steps_taken() const noexcept {
+        return steps_.taken() + steps_to_free(db_.bytes_freed() - freed_before_);
+    }
 
     /// Registrations that WATCH, WAITKEY, writes and leaving clients have looked at so far.
     std::uint64_t registrations_looked_at() const noexcept {
         return watches_.looked_at() + waits_.looked_at();
     }
+
+    /// Comparisons of clients, to find those that hold most, so far. Tests count them.
+    std::uint64_t peers_looked_at() const noexcept { return peers_looked_at_; }
 
     /// Memory of the clients and of everything else that their requests need: `clients_memory`
     /// and what the engine keeps for itself.
@@ -177,8 +184,8 @@ public:
     }
 
     /// Closes the clients that hold most, until the others hold no more than
-    /// `limits::client_memory_max`. Counts only what closing clients frees. O(clients) for each;
-    /// O(1) when there is nothing to do.
+    /// `limits::client_memory_max`. Counts only what closing clients frees. O(1) when there is
+    /// nothing to do, else O(clients), and O(log clients) for each that is closed.
     void shed_clients() {
         if (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
             close_largest_clients();
@@ -278,7 +285,8 @@ private:
     struct scratch_cleanup {
         engine& of;
         ~scratch_cleanup() {
-            if (!of.scratch_.empty()) {
+            // A transaction that ends with an empty value may have built a large one before.
+            if (!of.scratch_.empty() || of.scratch_.capacity() > of.limits_.scratch_bytes_kept) {
                 of.clear_scratch();
             }
         }
@@ -297,21 +305,26 @@ private:
     void forget_watches(peer& who) noexcept;
     bool watched_are_there(const peer& who, time_point now);
 
-    peer* largest_client() const noexcept;
     void close_largest_clients();
+    void close_for_memory(peer& who);
     void stop_waiting(peer& who) noexcept;
     void changed(std::string_view key);
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
     std::optional<store::entry> look_up(std::string_view key, turn& t);
     bool change_deadline(std::string_view key, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
-    bool may_take_steps(turn& t) const;
+    void take_steps_of_freeing() noexcept;
+    bool may_take_steps(turn& t);
+    bool may_work(std::uint64_t steps, turn& t);
     bool may_copy(std::size_t bytes, turn& t);
+    bool may_free(const store::entry& each, turn& t);
+    bool may_free(std::string_view key, turn& t);
+    bool may_look_for(std::size_t keys, turn& t);
     void refuse_for_memory(turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     void expect_all(arguments keys);
-    std::size_t erase_all(arguments keys, turn& t);
-    std::int64_t count_there(arguments keys, turn& t);
+    std::optional<std::size_t> erase_all(arguments keys, turn& t);
+    void reply_how_many(arguments keys, turn& t);
     void reply_value(const std::optional<store::entry>& found, turn& t);
     void list_clients(arguments words, turn& t);
     void kill_clients(arguments words, turn& t);
@@ -349,10 +362,12 @@ private:
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
+    std::uint64_t peers_looked_at_ = 0;
     std::uint64_t keys_drawn_ = 0;                // of RANDOMKEY
     std::pmr::string scratch_{&request_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
-    step_budget steps_;  // of the request
+    step_budget steps_;               // of the request
+    std::uint64_t freed_before_ = 0;  // of store::bytes_freed(), what steps_ has already
 };
 
 }  // namespace butterdb
