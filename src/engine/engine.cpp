@@ -33,6 +33,7 @@ engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
       watches_(request_memory_, db.secret()),
       waits_(request_memory_, db.secret()) {
     add_word_settings();
+    db_.take_steps_of(&steps_);
 }
 
 void engine::add(peer& who) {
@@ -105,7 +106,6 @@ void engine::execute(arguments request, peer& who, flat_buffer& out, time_point 
     who.last_request = now;
     bytes_moved_ = 0;
     steps_ = step_budget(limits_.request_steps_max);
-    freed_before_ = db_.bytes_freed();
     const auto* const row = find_verb(request[0]);
     if (row == nullptr || !row->takes(request.size())) {
         reject(request, row, who, out);
@@ -273,6 +273,7 @@ void engine::run(const command::exec&, turn& t) {
     }
     t.out.array(queue.size());
     t.in_transaction = true;
+    const transaction_cleanup cleanup{*this};
     bool whole = true;
     queue.for_each([&](arguments request) {
         // All are executed, whether or not there is room for the reply; but a value for which there
@@ -461,16 +462,10 @@ bool engine::fits(std::string_view key, std::size_t value_bytes, turn& t) const 
     return true;
 }
 
-// Whatever gave memory back: deleting, replacing, expiring, evicting.
-void engine::take_steps_of_freeing() noexcept {
-    steps_.take(steps_to_free(db_.bytes_freed() - std::exchange(freed_before_, db_.bytes_freed())));
-}
-
 // Asks before a request takes many steps. The other clients wait for a transaction as a whole, so
 // all of its requests draw on one budget: returns false, and replies why, if that is spent.
 // Requests that take few steps do not ask, and are executed.
-bool engine::may_take_steps(turn& t) {
-    take_steps_of_freeing();
+bool engine::may_take_steps(turn& t) const {
     if (!t.in_transaction || !steps_.is_spent()) {
         return true;
     }
@@ -505,7 +500,6 @@ bool engine::may_free(const store::entry& each, turn& t) {
 
 // The same for the entry of `key`, if there is one.
 bool engine::may_free(std::string_view key, turn& t) {
-    take_steps_of_freeing();
     if (!t.in_transaction || !steps_.is_spent()) {
         return true;
     }

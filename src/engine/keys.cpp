@@ -230,7 +230,6 @@ void engine::run(const command::delprefix& request, turn& t) {
         return wanted;
     };
     const auto next = db_.scan_and_erase(request.cursor, keys_max, t.now, is_wanted, steps_);
-    freed_before_ = db_.bytes_freed();  // the walk has taken the steps of that
     t.out.array(2);
     t.out.bulk(std::to_string(next));
     t.out.integer(deleted);

@@ -87,6 +87,7 @@ public:
         std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
+    ~engine() { db_.take_steps_of(nullptr); }
 
     /// A client has come, and will leave before the engine ends.
     void add(peer& who);
@@ -154,11 +155,8 @@ public:
     std::size_t bytes_moved() const noexcept { return bytes_moved_; }
 
     /// Steps that the last request has taken of `limits::request_steps_max`.
-    /// Memory that the store has given back counts when it is asked: so requests that free nothing
-    /// are not slowed.
-    std::uint64_t steps_taken() const noexcept {
-        return steps_.taken() + steps_to_free(db_.bytes_freed() - freed_before_);
-    }
+    /// Memory that the store gives back to the system takes steps, too, whatever frees it.
+    std::uint64_t steps_taken() const noexcept { return steps_.taken(); }
 
     /// Registrations that WATCH, WAITKEY, writes and leaving clients have looked at so far.
     std::uint64_t registrations_looked_at() const noexcept {
@@ -285,8 +283,16 @@ private:
     struct scratch_cleanup {
         engine& of;
         ~scratch_cleanup() {
-            // A transaction that ends with an empty value may have built a large one before.
-            if (!of.scratch_.empty() || of.scratch_.capacity() > of.limits_.scratch_bytes_kept) {
+            if (!of.scratch_.empty()) {
+                of.clear_scratch();
+            }
+        }
+    };
+    // A transaction that ends with an empty value may have built a large one before.
+    struct transaction_cleanup {
+        engine& of;
+        ~transaction_cleanup() {
+            if (of.scratch_.capacity() > of.limits_.scratch_bytes_kept) {
                 of.clear_scratch();
             }
         }
@@ -313,8 +319,7 @@ private:
     std::optional<store::entry> look_up(std::string_view key, turn& t);
     bool change_deadline(std::string_view key, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
-    void take_steps_of_freeing() noexcept;
-    bool may_take_steps(turn& t);
+    bool may_take_steps(turn& t) const;
     bool may_work(std::uint64_t steps, turn& t);
     bool may_copy(std::size_t bytes, turn& t);
     bool may_free(const store::entry& each, turn& t);
@@ -366,8 +371,7 @@ private:
     std::uint64_t keys_drawn_ = 0;                // of RANDOMKEY
     std::pmr::string scratch_{&request_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;
-    step_budget steps_;               // of the request
-    std::uint64_t freed_before_ = 0;  // of store::bytes_freed(), what steps_ has already
+    step_budget steps_;  // of the request
 };
 
 }  // namespace butterdb
