@@ -17,9 +17,10 @@ public:
     /// Throws std::runtime_error when `file` cannot be read, or is nothing that this tool wrote.
     explicit baseline(const std::string& file);
 
-    /// Throws std::runtime_error unless a test of the file had the same load; it names the first
-    /// difference. The number of clients, the protocol and the title do not count here.
-    void require_load(const load& test) const;
+    /// Throws std::runtime_error unless a test of the file has the same server, title, protocol,
+    /// clients, threads, pipeline, rate and load, all that is known of a test before it is run. It
+    /// names the first difference from the test of the file that has most in common with it.
+    void require(const result& planned) const;
 
     /// Compares medians over rounds. Worse by more than `tolerance` is a regression: requests a
     /// second (closed loop) or p99 (open loop), and CPU per request where both are known. Throws

@@ -48,7 +48,9 @@ int run(const options& asked, std::string command_line) {
     std::optional<baseline> earlier;
     if (!asked.baseline_file.empty()) {
         earlier.emplace(asked.baseline_file);
-        earlier->require_load(asked.test);
+        for (const auto& each : planned_tests(asked)) {
+            earlier->require(each);
+        }
     }
     report out(asked.output, asked.what == mode::scale);
     auto found = carry_out(asked, out);

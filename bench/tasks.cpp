@@ -74,7 +74,6 @@ result run_one(
     load test,
     const std::string& title,
     unsigned round) {
-    test.threads = std::min(test.threads, test.clients);
     test.work.first_version = std::random_device()();
     progress_line line(test.duration);
     auto measured = run_load(server, test, line.tell());
@@ -100,6 +99,7 @@ std::string title_of(const std::string& name, const load& test) {
 load with(const options& asked, std::size_t clients, std::uint64_t operations) {
     auto test = asked.test;
     test.clients = clients;
+    test.threads = std::min(test.threads, clients);
     test.operations = asked.operations != 0 ? asked.operations : operations;
     return test;
 }
@@ -111,6 +111,36 @@ load lasting(const options& asked, std::size_t clients) {
         test.duration = default_duration;
     }
     return test;
+}
+
+// The part of a server's description, as compare is given it, that is its name.
+std::string name_in(const std::string& spec) {
+    return spec.substr(0, spec.find('='));
+}
+
+// The load of compare for one of its servers, in the protocol that this speaks.
+load compared_load(const options& asked, const std::string& spec) {
+    auto test = lasting(asked, asked.clients.front());
+    auto& work = test.work;
+    if (spec.find('=') != spec.npos) {
+        work.spoken = asked.dialect_given ? work.spoken : dialect::resp;
+        return test;
+    }
+    const auto program = known_program(spec, work);
+    if (!program) {
+        throw std::runtime_error(
+            "cannot start '" + spec +
+            "': it is none of butterdb, redis-server, "
+            "valkey-server, memcached, floor; give NAME=PORT:COMMAND");
+    }
+    const bool speaks_all = program->spoken == dialect::resp && spec == "butterdb";
+    work.spoken = speaks_all && asked.dialect_given ? work.spoken : program->spoken;
+    work.judge = spec != "floor";
+    return test;
+}
+
+std::string server_name(const options& asked) {
+    return asked.spawn ? "butterdb" : name_of(asked.server.where);
 }
 
 // The server of --spawn, or the one whose address was given.
@@ -134,7 +164,6 @@ public:
     }
 
     const target& get() const noexcept { return server_; }
-    std::string name() const { return started_ ? "butterdb" : name_of(server_.where); }
 
 private:
     target server_;
@@ -161,21 +190,14 @@ public:
         }
         try_commands(server.get(), asked_.test);
         switch (asked_.what) {
-            case mode::suite:
-                run_suite(server);
-                break;
-            case mode::run:
-                for (const auto clients : asked_.clients) {
-                    const auto test = with(asked_, clients, suite_baseline_operations);
-                    add(server, test, title_of("Run", test));
-                }
-                break;
-            case mode::scale:
-                found_.is_scaling = true;
-                scale(server);
-                break;
             case mode::search:
                 search(server);
+                break;
+            case mode::suite:
+            case mode::run:
+            case mode::scale:
+                found_.is_scaling = asked_.what == mode::scale;
+                run_all(server);
                 break;
             case mode::compare:
                 break;
@@ -184,33 +206,19 @@ public:
     }
 
 private:
-    // One test, in all its rounds.
-    void add(const server_in_use& server, const load& test, const std::string& title) {
-        for (unsigned round = 1; round <= asked_.rounds.value_or(1); ++round) {
-            keep(run_one(server.get(), server.name(), test, title, round));
+    // Each test in all its rounds. Those of the suite are lines, but for the first.
+    void run_all(const server_in_use& server) {
+        for (const auto& each : planned_tests(asked_)) {
+            for (unsigned round = 1; round <= asked_.rounds.value_or(1); ++round) {
+                keep(run_one(server.get(), each.server, each.test, each.title, round));
+            }
+            out_.set_lines(asked_.what != mode::run);
         }
     }
 
     void keep(result each) {
         out_.add(each);
         found_.results.push_back(std::move(each));
-    }
-
-    void run_suite(const server_in_use& server) {
-        const auto baseline = with(asked_, 4, suite_baseline_operations);
-        add(server, baseline, title_of("Test 1 - Baseline Run", baseline));
-        out_.set_lines(true);
-        for (const auto clients : asked_.clients) {
-            add(server,
-                with(asked_, clients, suite_scaling_operations),
-                "Test 2 - Scaling with Concurrent Clients");
-        }
-    }
-
-    void scale(const server_in_use& server) {
-        for (const auto clients : asked_.clients) {
-            add(server, lasting(asked_, clients), "Scaling");
-        }
     }
 
     // Doubles the rate until the objective does not hold, then halves the gap.
@@ -252,7 +260,7 @@ private:
         auto test = lasting(asked_, asked_.clients.front());
         test.rate = rate;
         test.poll = true;  // so that its own wake-ups do not decide
-        auto each = run_one(server.get(), server.name(), test, title_of("Search", test), 1);
+        auto each = run_one(server.get(), server_name(asked_), test, title_of("Search", test), 1);
         const auto& m = each.measured;
         search_step step;
         step.rate = rate;
@@ -292,16 +300,16 @@ private:
     };
 
     void compare() {
-        auto test = lasting(asked_, asked_.clients.front());
         auto server_cpu = asked_.server_cpu;
+        auto client_cpus = asked_.test.cpus;
         const auto cpus = usable_cpus();
-        if (!server_cpu && test.cpus.empty() && cpus.size() > 1) {
+        if (!server_cpu && client_cpus.empty() && cpus.size() > 1) {
             server_cpu = cpus.back();
-            test.cpus.assign(cpus.begin(), cpus.end() - 1);
+            client_cpus.assign(cpus.begin(), cpus.end() - 1);
         }
         std::vector<contestant> servers;
         for (const auto& each : asked_.servers) {
-            servers.push_back(enter(each, test, server_cpu));
+            servers.push_back(enter(each, client_cpus, server_cpu));
         }
         const auto rounds = asked_.rounds.value_or(compare_rounds);
         for (unsigned round = 1; round <= rounds; ++round) {
@@ -313,28 +321,20 @@ private:
     }
 
     // Starts or reaches one of the servers, and fills it.
-    contestant enter(const std::string& spec, const load& test, std::optional<int> server_cpu) {
+    contestant enter(
+        const std::string& spec,
+        const std::vector<int>& client_cpus,
+        std::optional<int> server_cpu) {
         contestant made;
-        made.test = test;
+        made.name = name_in(spec);
         made.server = asked_.server;
-        const auto equals = spec.find('=');
-        made.name = spec.substr(0, equals);
-        auto& work = made.test.work;
-        if (equals == spec.npos) {
-            const auto program = known_program(spec, work);
-            if (!program) {
-                throw std::runtime_error(
-                    "cannot start '" + spec +
-                    "': it is none of butterdb, redis-server, "
-                    "valkey-server, memcached, floor; give NAME=PORT:COMMAND");
-            }
-            start(made, *program, server_cpu);
-            const bool speaks_all = program->spoken == dialect::resp && spec == "butterdb";
-            work.spoken = speaks_all && asked_.dialect_given ? work.spoken : program->spoken;
-            work.judge = spec != "floor";
+        made.test = compared_load(asked_, spec);
+        made.test.cpus = client_cpus;
+        const auto& work = made.test.work;
+        if (made.name == spec) {
+            start(made, *known_program(spec, work), server_cpu);
         } else {
-            reach(made, spec.substr(equals + 1), server_cpu);
-            work.spoken = asked_.dialect_given ? work.spoken : dialect::resp;
+            reach(made, spec.substr(made.name.size() + 1), server_cpu);
         }
         if (const auto why = objection(work); !why.empty()) {
             throw std::runtime_error(made.name + ": " + why);
@@ -439,6 +439,42 @@ private:
 };
 
 }  // namespace
+
+std::vector<result> planned_tests(const options& asked) {
+    std::vector<result> tests;
+    const auto plan = [&](const std::string& server, load test, const std::string& title) {
+        auto& made = tests.emplace_back();
+        made.title = title;
+        made.server = server;
+        made.test = std::move(test);
+    };
+    if (asked.what == mode::compare) {
+        for (const auto& each : asked.servers) {
+            const auto test = compared_load(asked, each);
+            plan(name_in(each), test, title_of("Compare", test));
+        }
+        return tests;
+    }
+    const auto server = server_name(asked);
+    if (asked.what == mode::suite) {
+        const auto first = with(asked, 4, suite_baseline_operations);
+        plan(server, first, title_of("Test 1 - Baseline Run", first));
+    }
+    for (const auto clients : asked.clients) {
+        if (asked.what == mode::scale) {
+            plan(server, lasting(asked, clients), "Scaling");
+        } else if (asked.what == mode::suite) {
+            plan(
+                server,
+                with(asked, clients, suite_scaling_operations),
+                "Test 2 - Scaling with Concurrent Clients");
+        } else {
+            const auto test = with(asked, clients, suite_baseline_operations);
+            plan(server, test, title_of("Run", test));
+        }
+    }
+    return tests;
+}
 
 findings carry_out(const options& asked, report& out) {
     return job(asked, out).carry_out();

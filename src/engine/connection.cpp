@@ -329,6 +329,7 @@ void engine::list_clients(arguments words, turn& t) {
     if (!may_take_steps(t)) {
         return;
     }
+    steps_.take(words.size() * steps_per_word);
     const auto filter = read_filter(words, t.who.memory);
     if (filter.wrong) {
         t.out.failure(wrong_syntax());
@@ -350,6 +351,7 @@ void engine::kill_clients(arguments words, turn& t) {
     if (!may_take_steps(t)) {
         return;
     }
+    steps_.take(words.size() * steps_per_word);
     const bool by_address = words.size() == 1;
     auto filter = read_filter(by_address ? arguments() : words, t.who.memory);
     if (by_address) {

@@ -1,3 +1,4 @@
+#include "peer_heap.hpp"
 #include "replies.hpp"
 #include <butterdb/engine/engine.hpp>
 
@@ -32,6 +33,7 @@ engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
       watches_(request_memory_, db.secret()),
       waits_(request_memory_, db.secret()) {
     add_word_settings();
+    db_.take_steps_of(&steps_);
 }
 
 void engine::add(peer& who) {
@@ -55,61 +57,45 @@ engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) {
     return {
         who,
         out,
-        reply_writer(out, who.speaks, out.size() + limits_.reply_bytes_allowed(), &count.errors),
+        reply_writer(
+            out, who.speaks, out.size() + limits_.reply_bytes_allowed(), &count.errors, &steps_),
         now,
         false};
 }
 
-// Whom to close so that memory comes back: who holds most, but nobody who is exempt. Strangers, and
-// those who are exempt, have a share: when all of a kind together hold more, the largest of them
-// goes, however little it holds. Those who are being closed already do not count.
-peer* engine::largest_client() const noexcept {
-    struct group {
-        peer* largest = nullptr;
-        std::uint64_t bytes = 0;
-
-        void add(peer& each) noexcept {
-            const auto held = each.memory.bytes_used();
-            if (largest == nullptr || held > largest->memory.bytes_used()) {
-                largest = &each;
-            }
-            bytes += held;
-        }
-    };
-    group strangers;
-    group exempt;
-    group others;
+// Closes clients so that memory comes back: whichever holds most, but none that is exempt. Those
+// without the password, and those that are exempt, have a share: when all of a kind together hold
+// more, the largest of them is closed, however little it holds. Those that are being closed already
+// do not count. O(clients), and O(log clients) for each that is closed.
+void engine::close_largest_clients() {
+    peer_heap strangers(peers_looked_at_);
+    peer_heap exempt(peers_looked_at_);
+    peer_heap others(peers_looked_at_);
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
-        if (each->bytes_shed != 0) {
-            continue;
-        }
-        (each->exempt ? exempt : others).add(*each);
-        if (each->stranger) {
-            strangers.add(*each);
+        if (each->bytes_shed == 0) {
+            (each->stranger ? strangers : each->exempt ? exempt : others).add(*each);
         }
     }
     const auto share = limits_.client_memory_max() / limits_.client_memory_share;
-    for (const auto* kind : {&strangers, &exempt}) {
-        if (kind->bytes > share) {
-            return kind->largest;
-        }
-    }
-    return others.largest;
-}
-
-void engine::close_largest_clients() {
     while (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
-        auto* const largest = largest_client();
-        if (largest == nullptr || largest->memory.bytes_used() == 0) {
+        auto& from = strangers.bytes() > share                          ? strangers
+                     : exempt.bytes() > share                           ? exempt
+                     : strangers.bytes_of_top() > others.bytes_of_top() ? strangers
+                                                                        : others;
+        if (from.bytes_of_top() == 0) {
             return;
         }
-        largest->bytes_shed = largest->memory.bytes_used();
-        bytes_shed_ += largest->bytes_shed;
-        ++count.closed_for_memory;
-        largest->leaving = true;
-        if (largest->cut) {
-            largest->cut();
-        }
+        close_for_memory(from.take());
+    }
+}
+
+void engine::close_for_memory(peer& who) {
+    who.bytes_shed = who.memory.bytes_used();
+    bytes_shed_ += who.bytes_shed;
+    ++count.closed_for_memory;
+    who.leaving = true;
+    if (who.cut) {
+        who.cut();
     }
 }
 
@@ -231,6 +217,7 @@ void engine::dispatch(const verb& row, arguments request, turn& t) {
 // Keeps a request for EXEC, or refuses it.
 void engine::queue(const verb& row, arguments request, turn& t) {
     if (t.who.queue.size() >= limits_.queued_requests_max) {
+        ++counted(row).rejected;
         refuse(
             refusal(
                 "transaction of more requests than the limit of " +
@@ -298,6 +285,7 @@ void engine::run(const command::exec&, turn& t) {
     }
     t.out.array(queue.size());
     t.in_transaction = true;
+    const transaction_cleanup cleanup{*this};
     bool whole = true;
     queue.for_each([&](arguments request) {
         // All are executed, whether or not there is room for the reply; but a value for which there
@@ -490,7 +478,7 @@ bool engine::fits(std::string_view key, std::size_t value_bytes, turn& t) const 
 // all of its requests draw on one budget: returns false, and replies why, if that is spent.
 // Requests that take few steps do not ask, and are executed.
 bool engine::may_take_steps(turn& t) const {
-    if (!steps_.is_spent()) {
+    if (!t.in_transaction || !steps_.is_spent()) {
         return true;
     }
     t.out.failure(refusal(
@@ -502,12 +490,39 @@ bool engine::may_take_steps(turn& t) const {
 // Asks before a value is copied that the request does not carry. Returns false, and replies why, if
 // the value is large and the transaction has spent its steps.
 bool engine::may_copy(std::size_t bytes, turn& t) {
-    constexpr std::size_t small_bytes_max = 64 * KiB;
-    if (bytes > small_bytes_max && !may_take_steps(t)) {
+    return may_work(bytes / 64, t);
+}
+
+// Asks before work of so many steps if these are many, and takes them.
+bool engine::may_work(std::uint64_t steps, turn& t) {
+    constexpr std::uint64_t few_steps_max = 1'024;
+    if (steps > few_steps_max && !may_take_steps(t)) {
         return false;
     }
-    steps_.take_bytes(bytes);
+    steps_.take(steps);
     return true;
+}
+
+// Asks before a transaction deletes or replaces a large entry: its pages go back to the system one
+// by one.
+bool engine::may_free(const store::entry& each, turn& t) {
+    constexpr std::size_t small_bytes_max = 64 * KiB;
+    return each.memory <= small_bytes_max || may_take_steps(t);
+}
+
+// The same for the entry of `key`, if there is one.
+bool engine::may_free(std::string_view key, turn& t) {
+    if (!t.in_transaction || !steps_.is_spent()) {
+        return true;
+    }
+    const auto found = db_.find(key, t.now);
+    return !found || may_free(*found, t);
+}
+
+// Asks before a request looks for the keys that it names, if these are many.
+bool engine::may_look_for(std::size_t keys, turn& t) {
+    constexpr std::size_t few_keys_max = 100;
+    return keys <= few_keys_max || may_take_steps(t);
 }
 
 // Stores a value; when it is refused, replies why. A deadline that has come deletes.

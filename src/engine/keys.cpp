@@ -26,7 +26,12 @@ void engine::expect_all(arguments keys) {
     db_.expect_all(keys);
 }
 
-std::size_t engine::erase_all(arguments keys, turn& t) {
+// Deletes all keys or, when that is refused, none; then the reply says why.
+std::optional<std::size_t> engine::erase_all(arguments keys, turn& t) {
+    const auto may_erase = [&](std::string_view key) { return may_free(key, t); };
+    if (!may_look_for(keys.size(), t) || !std::ranges::all_of(keys, may_erase)) {
+        return std::nullopt;
+    }
     expect_all(keys);
     std::size_t erased = 0;
     for (const auto key : keys) {
@@ -35,29 +40,36 @@ std::size_t engine::erase_all(arguments keys, turn& t) {
     return erased;
 }
 
-std::int64_t engine::count_there(arguments keys, turn& t) {
+void engine::reply_how_many(arguments keys, turn& t) {
+    if (!may_look_for(keys.size(), t)) {
+        return;
+    }
     expect_all(keys);
     std::int64_t found = 0;
     for (const auto key : keys) {
         found += look_up(key, t) ? 1 : 0;
     }
-    return found;
+    t.out.integer(found);
 }
 
 void engine::run(const command::del& request, turn& t) {
-    t.out.deleted(erase_all(request.keys, t), request.keys.size());
+    if (const auto erased = erase_all(request.keys, t)) {
+        t.out.deleted(*erased, request.keys.size());
+    }
 }
 
 void engine::run(const command::unlink& request, turn& t) {
-    t.out.integer(static_cast<std::int64_t>(erase_all(request.keys, t)));
+    if (const auto erased = erase_all(request.keys, t)) {
+        t.out.integer(static_cast<std::int64_t>(*erased));
+    }
 }
 
 void engine::run(const command::exists& request, turn& t) {
-    t.out.integer(count_there(request.keys, t));
+    reply_how_many(request.keys, t);
 }
 
 void engine::run(const command::touch& request, turn& t) {
-    t.out.integer(count_there(request.keys, t));
+    reply_how_many(request.keys, t);
 }
 
 void engine::run(const command::type& request, turn& t) {
@@ -71,7 +83,8 @@ bool engine::move_value(std::string_view from, std::string_view to, turn& t) {
         return false;
     }
     scratch_.assign(found->value);
-    return write(to, scratch_, found->deadline, t);
+    const auto deadline = found->deadline;
+    return may_free(to, t) && write(to, scratch_, deadline, t);
 }
 
 void engine::run(const command::rename& request, turn& t) {
@@ -236,6 +249,9 @@ void engine::run(const command::flushall&, turn& t) {
 // Of an entry that is there; one whose deadline has come goes. False: refused, and told why.
 bool engine::change_deadline(std::string_view key, time_point deadline, turn& t) {
     if (deadline <= t.now) {
+        if (!may_free(key, t)) {
+            return false;
+        }
         db_.erase(key, t.now);
         return true;
     }

@@ -61,12 +61,13 @@ void document(const verb& row, reply_writer& out) {
 
 }  // namespace
 
-// INFO looks at all clients, to count those that wait.
+// INFO looks at all clients, to count those that wait, and compares each word with each section.
 void engine::run(const command::info& request, turn& t) {
     if (!may_take_steps(t)) {
         return;
     }
     steps_.take(10 * steps_per_description + count.connected_clients * steps_per_client);
+    steps_.take(request.sections.size() * 2 * steps_per_word);
     t.out.text(describe_server(request.sections, *this, t.now));
 }
 

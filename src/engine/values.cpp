@@ -49,6 +49,9 @@ void engine::run(const command::set& request, turn& t) {
     const bool plain = request.when == condition::none && request.reply == answer::ok &&
                        request.deadline.how != expiry::mode::keep;
     if (plain) {
+        if (t.in_transaction && !may_free(request.key, t)) {
+            return;  // asked here: this request is the most frequent but GET
+        }
         if (write(request.key, request.value, deadline_of(request.deadline, {}, t.now), t)) {
             t.out.status("OK");
         }
@@ -60,13 +63,14 @@ void engine::run(const command::set& request, turn& t) {
     const bool was_there = present.has_value();
     const bool met = is_met(request, present);
     if (request.reply == answer::old_value && was_there) {
-        t.out.expect_room(present->value);
         if (!may_copy(present->value.size(), t)) {
             return;
         }
+        t.out.expect_room(present->value);
         scratch_.assign(present->value);
     }
-    if (met && !write(request.key, request.value, deadline_of(request.deadline, kept, t.now), t)) {
+    const auto deadline = deadline_of(request.deadline, kept, t.now);
+    if (met && !(may_free(request.key, t) && write(request.key, request.value, deadline, t))) {
         return;
     }
     if (request.reply == answer::number) {
@@ -84,6 +88,9 @@ void engine::run(const command::get& request, turn& t) {
 
 void engine::run(const command::getdel& request, turn& t) {
     const auto found = look_up(request.key, t);
+    if (found && !may_free(*found, t)) {
+        return;
+    }
     reply_value(found, t);
     if (found) {
         db_.erase(request.key, t.now);
@@ -104,8 +111,11 @@ void engine::run(const command::getex& request, turn& t) {
         reply_value(found, t);
         return;
     }
-    t.out.expect_room(found->value);
     const auto deadline = deadline_of(request.deadline, found->deadline, t.now);
+    if (deadline <= t.now && !may_free(*found, t)) {
+        return;
+    }
+    t.out.expect_room(found->value);
     if (deadline == found->deadline || deadline <= t.now) {
         t.out.bulk(found->value);
         if (deadline <= t.now) {
@@ -128,6 +138,9 @@ void engine::run(const command::getttl& request, turn& t) {
 }
 
 void engine::run(const command::mget& request, turn& t) {
+    if (!may_look_for(request.keys.size(), t)) {
+        return;
+    }
     expect_all(request.keys);
     t.out.array(request.keys.size());
     for (const auto key : request.keys) {
@@ -137,6 +150,14 @@ void engine::run(const command::mget& request, turn& t) {
 
 void engine::run(const command::mset& request, turn& t) {
     const auto& pairs = request.pairs;
+    if (!may_look_for(pairs.size() / 2, t)) {
+        return;
+    }
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+        if (!may_free(pairs[i], t)) {
+            return;
+        }
+    }
     steps_.take(pairs.size() * steps_per_entry);
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
         if (!fits(pairs[i], pairs[i + 1].size(), t)) {
@@ -244,6 +265,10 @@ void engine::run(const command::incrby& request, turn& t) {
 
 void engine::run(const command::incrbyfloat& request, turn& t) {
     const auto found = db_.find(request.key, t.now);
+    if (!may_work(
+            steps_to_parse_float(value_of(found)) + steps_to_parse_float(request.amount), t)) {
+        return;
+    }
     const auto present = found ? parse_float(found->value) : 0.0L;
     const auto amount = parse_float(request.amount);
     if (!present || !amount) {
@@ -253,6 +278,9 @@ void engine::run(const command::incrbyfloat& request, turn& t) {
     const auto sum = *present + *amount;
     if (!std::isfinite(sum)) {
         t.out.failure(refusal("increment would produce NaN or Infinity"));
+        return;
+    }
+    if (!may_work(steps_to_format_float(sum), t)) {
         return;
     }
     const auto text = format_float(sum);

@@ -87,8 +87,7 @@ void reply_writer::integer(std::int64_t value) {
 
 void reply_writer::bulk(std::string_view value) {
     if (speaks_ == dialect::text) {
-        const auto size = shown_size(value);
-        check_room(size);
+        const auto size = shown_size_within_room(value);
         *write_value(room(size + 1), value, size) = '\n';
         out_->commit(size + 1);
         return;
@@ -106,7 +105,22 @@ void reply_writer::bulk(std::string_view value) {
 }
 
 void reply_writer::expect_room(std::string_view value) const {
-    check_room(speaks_ == dialect::text ? shown_size(value) : value.size());
+    if (speaks_ == dialect::text) {
+        shown_size_within_room(value);
+    } else {
+        check_room(value.size());
+    }
+}
+
+// Reads no byte of a value that is too long even without quotes.
+std::size_t reply_writer::shown_size_within_room(std::string_view value) const {
+    check_room(value.size());
+    if (steps_ != nullptr) {
+        steps_->take(value.size() / 2);
+    }
+    const auto size = shown_size(value);
+    check_room(size);
+    return size;
 }
 
 void reply_writer::check_room(std::size_t bytes) const {

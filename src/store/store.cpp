@@ -716,11 +716,14 @@ std::uint64_t store::erase_slots(
     chooser wanted) {
     const auto erase_wanted = [&](segment& part, slot& at, const entry& each) {
         if (wanted(by, each)) {
-            steps.take(steps_per_entry + each.memory / 8);  // its pages go back to the system
+            steps.take(steps_per_entry);
             remove(part, at);
         }
     };
-    return walk_entries(cursor, count, now, steps, erase_wanted);
+    auto* const before = budget_.take_steps_of(&steps);
+    const auto next = walk_entries(cursor, count, now, steps, erase_wanted);
+    budget_.take_steps_of(before);
+    return next;
 }
 
 std::optional<store::entry> store::random_entry(

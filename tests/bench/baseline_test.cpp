@@ -114,9 +114,9 @@ TEST_CASE("a baseline of another load is refused, and the difference named") {
         change(other.test);
         const auto after = fault_of([&] { earlier.compare({other}, 0.05); });
         CHECK(contains(after, "has no such test: localhost:9090, Run (8 clients x 1 s)"));
-        return fault_of([&] { earlier.require_load(other.test); });
+        return fault_of([&] { earlier.require(other); });
     };
-    CHECK(fault_of([&] { earlier.require_load(measured(1'000).test); }).empty());
+    CHECK(fault_of([&] { earlier.require(measured(1'000)); }).empty());
     CHECK(contains(
         fault_with([](load& test) { test.work.sizes.ranges[0].most = 20'000; }),
         "its value_size is '16', not '16-20000'"));
@@ -144,13 +144,30 @@ TEST_CASE("a test that the baseline does not have is refused") {
     const auto is_refused = [&](auto change) {
         auto other = measured(1'000);
         change(other);
-        return !fault_of([&] { earlier.compare({measured(1'000), other}, 0.05); }).empty();
+        const bool is_found_before = !fault_of([&] { earlier.require(other); }).empty();
+        const auto fault = fault_of([&] { earlier.compare({measured(1'000), other}, 0.05); });
+        return is_found_before && !fault.empty();
     };
     CHECK(is_refused([](result& each) { each.title = "Run (9 clients x 1 s)"; }));
+    CHECK(is_refused([](result& each) { each.test.clients = 9; }));
+    CHECK(is_refused([](result& each) { each.test.rate = 5; }));
     CHECK(is_refused([](result& each) { each.server = "elsewhere:9090"; }));
     CHECK(is_refused([](result& each) { each.test.pipeline = 16; }));
     CHECK(is_refused([](result& each) { each.test.threads = 2; }));
     CHECK(is_refused([](result& each) { each.test.work.spoken = dialect::resp; }));
+}
+
+TEST_CASE("the difference that is named is from the test that has most in common") {
+    auto spoken = measured(1'000);
+    spoken.test.work.spoken = dialect::resp;
+    auto piped = measured(1'000);
+    piped.test.pipeline = 16;
+    const file before(csv({spoken, piped}));
+    const baseline earlier(before.path());
+    CHECK(contains(
+        fault_of([&] { earlier.require(measured(1'000)); }),
+        " has no test like localhost:9090, Run (8 clients x 1 s): its pipeline is '16', not '1'"));
+    CHECK(fault_of([&] { earlier.require(piped); }).empty());
 }
 
 TEST_CASE("a file that is no table of results is refused") {

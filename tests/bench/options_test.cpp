@@ -5,6 +5,7 @@
 #include <CLI/Error.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace butterdb::bench;
@@ -86,4 +87,18 @@ TEST_CASE("lists with an empty part are refused") {
         CAPTURE(sizes);
         CHECK_THROWS_AS(read({"--value-size", sizes}), CLI::ParseError);
     }
+}
+
+TEST_CASE("a number out of its range is refused with the range as a person writes it") {
+    const auto fault = [](std::vector<const char*> arguments) {
+        try {
+            read(std::move(arguments));
+        } catch (const CLI::ParseError& why) {
+            return std::string(why.what());
+        }
+        return std::string();
+    };
+    CHECK(fault({"--rate", "0.01"}).ends_with("wants a number from 0.1 to 1000000000, not '0.01'"));
+    CHECK(fault({"--duration", "0"}).ends_with("wants a number from 0.001 to 86400, not '0'"));
+    CHECK(fault({"--tolerance", "2"}).ends_with("wants a number from 0 to 1, not '2'"));
 }

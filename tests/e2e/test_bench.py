@@ -288,7 +288,8 @@ class Load(unittest.TestCase):
                 self.assertIn(b"operations_per_second", worse.stderr)
             other = run("butterdb-bench", "--spawn", "--clients", 3, "--ops", 10, "--baseline", file.name)
             self.assertEqual(other.returncode, 1)
-            self.assertIn(b"has no such test: butterdb, Run (3 clients x 10 ops each)", other.stderr)
+            self.assertIn(b"has no test like butterdb, Run (3 clients x 10 ops each): its server is 'localhost:", other.stderr)
+            self.assertEqual(other.stdout, b"")
 
     def test_a_baseline_that_cannot_be_compared_is_refused_before_the_run(self):
         with tempfile.NamedTemporaryFile("wb", suffix=".csv") as file:
@@ -302,6 +303,13 @@ class Load(unittest.TestCase):
             file.flush()
             self.assertIn("its mix is '50:PUT; 40:GET; 10:DEL', not '100:GET'", refusal("--mix", "0:100:0"))
             self.assertIn("its value_size is '16', not '17'", refusal("--value-size", 17))
+            self.assertIn("its clients is '1', not '2'", refusal("--clients", 2))
+            self.assertIn("its clients is '1', not '2'", refusal("--clients", "1,2"))
+            self.assertIn("its pipeline is '1', not '16'", refusal("--pipeline", 16))
+            self.assertIn("its protocol is 'text', not 'resp'", refusal("--protocol", "resp"))
+            self.assertIn("its rate is '0', not '500'", refusal("--rate", 500))
+            self.assertIn("its test is 'Run (1 client x 10 ops each)', not 'Run (1 client x 11 ops each)'", refusal("--ops", 11))
+            self.assertIn("its test is 'Run (1 client x 10 ops each)', not 'Scaling'", refusal("scale"))
 
     def test_a_title_has_the_numbers_of_the_command_line(self):
         with tempfile.NamedTemporaryFile("r", suffix=".html") as page:

@@ -2,8 +2,10 @@
 #include "support/choices.hpp"
 #include "support/talk.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +21,7 @@ std::vector<std::string> any_command(test::choices& choose, std::size_t value_by
         return std::string(choose.below(static_cast<unsigned>(value_bytes_max) + 1), 'v');
     };
     const auto offset = std::to_string(choose.below(static_cast<unsigned>(value_bytes_max)));
-    switch (choose.below(16)) {
+    switch (choose.below(18)) {
         case 0:
             return {"SET", key(), value()};
         case 1:
@@ -50,9 +52,25 @@ std::vector<std::string> any_command(test::choices& choose, std::size_t value_by
             return {"ECHO", value()};
         case 14:
             return {"KEYS", std::string(choose.below(900), '?')};
+        case 15:
+            return {"SET", key(), ""};
+        case 16:
+            return {"APPEND", key(), ""};
         default:
             return {"DEL", key()};
     }
+}
+
+// One request, or several of a transaction.
+std::string any_requests(test::choices& choose, std::size_t value_bytes_max) {
+    if (choose.below(4) != 0) {
+        return test::array_of(any_command(choose, value_bytes_max));
+    }
+    auto requests = test::array_of({"MULTI"});
+    for (auto left = choose.below(4); left > 0; --left) {
+        requests += test::array_of(any_command(choose, value_bytes_max / 8));
+    }
+    return requests + test::array_of({choose.below(4) == 0 ? "DISCARD" : "EXEC"});
 }
 
 }  // namespace
@@ -71,7 +89,7 @@ TEST_CASE(
     }
     for (int i = 0; i < 400; ++i) {
         auto& client = *clients.at(choose.below(3));
-        test::append(client, test::array_of(any_command(choose, f.lim.value_bytes_max)));
+        test::append(client, any_requests(choose, f.lim.value_bytes_max));
         test::take_turns(client, f.now);
         REQUIRE(client.open());
     }
@@ -102,6 +120,100 @@ TEST_CASE("a value that a command has built leaves no memory behind") {
     const auto idle = f.lim.input_bytes_initial + f.lim.output_bytes_kept;
     CHECK(f.run.client_memory().bytes_used() <= idle);
     CHECK(f.run.request_memory().bytes_used() == f.run.client_memory().bytes_used());
+}
+
+TEST_CASE("a transaction that ends with an empty value gives back what it has built before") {
+    test::fixture f;
+    conversation client(f.run, f.lim);
+    test::append(
+        client, "SET empty \"\"\nMULTI\nSETRANGE v 3000000 x\nCOPY empty other\nEXEC\nFLUSHALL\n");
+    test::take_turns(client, f.now);
+    client.tidy();
+    CHECK(client.open());
+    CHECK(f.run.request_memory().bytes_used() == f.run.client_memory().bytes_used());
+}
+
+TEST_CASE(
+    "many clients are closed for memory, the largest first, and each is compared a few times") {
+    constexpr std::size_t clients = 2'000;
+    test::fixture f;
+    f.lim.client_memory = 100 * MiB;
+    test::choices choose(7, UINT64_MAX);
+    std::vector<std::unique_ptr<peer>> peers;
+    std::vector<std::uint64_t> sizes;
+    for (std::size_t i = 0; i < clients; ++i) {
+        peers.push_back(std::make_unique<peer>(f.run.client_memory(), f.db.secret()));
+        f.run.add(*peers.back());
+        sizes.push_back(1'000 + choose.below(10'000));
+        peers.back()->memory.charge(sizes.back());
+    }
+    f.run.shed_clients();
+    CHECK(f.run.count.closed_for_memory == 0);
+    f.lim.client_memory = 1 * MiB;
+    f.run.shed_clients();
+    const auto looked_at = f.run.peers_looked_at();
+    CHECK(looked_at < 20 * clients);
+    f.run.shed_clients();
+    CHECK(f.run.peers_looked_at() == looked_at);
+
+    std::uint64_t largest_left = 0;
+    std::uint64_t smallest_closed = UINT64_MAX;
+    std::uint64_t left = 0;
+    for (std::size_t i = 0; i < clients; ++i) {
+        if (peers[i]->leaving) {
+            smallest_closed = std::min(smallest_closed, sizes[i]);
+        } else {
+            largest_left = std::max(largest_left, sizes[i]);
+            left += sizes[i];
+        }
+    }
+    CHECK(left <= f.lim.client_memory);
+    CHECK(left + smallest_closed > f.lim.client_memory);
+    CHECK(largest_left <= smallest_closed);
+
+    // Those that are being closed are larger, and are not closed again.
+    const auto is_leaving = [](const auto& each) { return each->leaving; };
+    const auto grown = std::ranges::find_if_not(peers, is_leaving);
+    (*grown)->memory.charge(largest_left);
+    f.run.shed_clients();
+    CHECK((*grown)->leaving);
+    CHECK(
+        f.run.count.closed_for_memory ==
+        static_cast<std::uint64_t>(std::ranges::count_if(peers, is_leaving)));
+    for (auto& each : peers) {
+        f.run.remove(*each);
+        each->memory.refund(each->memory.bytes_used());
+    }
+}
+
+TEST_CASE(
+    "clients without the password and exempt ones are closed only for more than their share") {
+    test::fixture f;
+    f.lim.client_memory = 1'000'000;
+    std::vector<std::unique_ptr<peer>> peers;
+    for (int i = 0; i < 300; ++i) {
+        peers.push_back(std::make_unique<peer>(f.run.client_memory(), f.db.secret()));
+        f.run.add(*peers.back());
+        peers.back()->stranger = i % 3 == 1;
+        peers.back()->exempt = i % 3 == 2;
+        peers.back()->memory.charge(9'000 + static_cast<std::uint64_t>(i));
+    }
+    f.run.shed_clients();
+    std::array<std::uint64_t, 3> left{};
+    for (int i = 0; i < 300; ++i) {
+        const auto& each = *peers[static_cast<std::size_t>(i)];
+        left.at(static_cast<std::size_t>(i % 3)) += each.leaving ? 0 : each.memory.bytes_used();
+    }
+    CHECK(left[0] + left[1] + left[2] <= 1'000'000);
+    CHECK(left[1] <= 250'000);
+    CHECK(left[1] > 230'000);
+    CHECK(left[2] <= 250'000);
+    CHECK(left[2] > 230'000);
+    CHECK(left[0] > 470'000);
+    for (auto& each : peers) {
+        f.run.remove(*each);
+        each->memory.refund(each->memory.bytes_used());
+    }
 }
 
 TEST_CASE("a client is not closed for memory that closing it does not free") {

@@ -217,7 +217,11 @@ TEST_CASE("a request that MULTI cannot queue counts as rejected") {
     c.say("MULTI");
     c.say("PUT abcdefghij " + std::string(20, 'x'));
     c.say("CONFIG NONSENSE");
-    const auto stats = c.say("INFO commandstats\nDISCARD\nINFO commandstats");
+    c.say("DISCARD");
+    f.lim.queued_requests_max = 1;
+    c.say("MULTI\nGET a\nGET a");
+    const auto stats = c.say("DISCARD\nINFO commandstats");
+    CHECK(stats.find("\ncmdstat_get:calls=0,rejected_calls=1\n") != stats.npos);
     CHECK(stats.find("\ncmdstat_put:calls=0,rejected_calls=1\n") != stats.npos);
     CHECK(stats.find("\ncmdstat_config:calls=0,rejected_calls=1\n") != stats.npos);
 }

@@ -22,8 +22,10 @@ public:
     explicit client(test::fixture& f) : fixture_(f) {}
 
     /// Sends a request as an array, and returns the reply.
-    std::string ask(const std::vector<std::string>& words) {
-        test::append(talk_, test::array_of(words));
+    std::string ask(const std::vector<std::string>& words) { return say(test::array_of(words)); }
+    /// Sends bytes, and returns the replies.
+    std::string say(const std::string& bytes) {
+        test::append(talk_, bytes);
         return test::take_turns(talk_, fixture_.now);
     }
     peer& who() { return talk_.who(); }
@@ -239,23 +241,226 @@ TEST_CASE("what a transaction copies is limited as a whole") {
     const auto reply = c.ask({"EXEC"});
     CHECK(reply.find("-ERR transaction has taken its limit of 100000 steps") != reply.npos);
     CHECK(reply.ends_with("+OK\r\n:2\r\n"));
-    CHECK(f.run.steps_taken() < f.lim.request_steps_max + 2 * MiB / 64);
+    CHECK(f.run.steps_taken() < f.lim.request_steps_max + 2 * MiB / 8);
 }
 
-TEST_CASE("EXEC copies no value once its reply is over the limit, and keeps what it cannot reply") {
+TEST_CASE("EXEC reads no value once its reply is over the limit, and keeps what it cannot reply") {
     test::fixture f;
     f.lim.reply_bytes_max = 100'000;
     client c(f);
     REQUIRE(f.db.put("large", std::string(60'000, 'x'), f.now));
     REQUIRE(f.db.put("small", std::string(20'000, 'x'), f.now));
-    c.ask({"MULTI"});
-    c.ask({"GET", "large"});
-    c.ask({"GET", "large"});
-    c.ask({"GETDEL", "small"});
-    c.ask({"SET", "k", "v"});
-    CHECK(c.ask({"EXEC"}).starts_with("-ERR reply is over the limit of 100000 bytes"));
+    const std::string end = GENERATE(as<std::string>(), "\n", "\r\n");
+    const bool in_text = end == "\n";
+    c.say(in_text ? "PING\n" : test::array_of({"PING"}));
+    const std::string request = GENERATE(
+        as<std::string>(),
+        "GET large",
+        "GETRANGE large 0 -1",
+        "GETEX large EX 100",
+        "GETEX large PERSIST",
+        "GETTTL large",
+        "MGET large",
+        "WAITKEY large 0");
+    CAPTURE(in_text, request);
+    c.say("MULTI" + end);
+    for (int i = 0; i < 100; ++i) {
+        c.say(request + end);
+    }
+    c.say("GETDEL small" + end + "SET k v" + end);
+    const auto reply = c.say("EXEC" + end);
+    CHECK(reply.substr(reply.find("ERR "))
+              .starts_with("ERR reply is over the limit of 100000 bytes"));
+    CHECK(f.run.steps_taken() < 100'000);
     CHECK(f.db.get("small", f.now));
     CHECK(f.db.get("k", f.now) == "v");
+}
+
+TEST_CASE("SET with GET reads no value for which there is no room, and changes nothing") {
+    test::fixture f;
+    f.lim.reply_bytes_max = 100'000;
+    client c(f);
+    const std::string value(200'000, 'x');
+    REQUIRE(f.db.put("large", value, f.now));
+    CHECK(c.say("SET large v GET\n").starts_with("ERROR ERR reply is over the limit"));
+    CHECK(f.run.steps_taken() < 10'000);
+    CHECK(f.db.get("large", f.now) == value);
+}
+
+TEST_CASE("a transaction names many keys in each of few requests only") {
+    test::fixture f;
+    f.lim.request_steps_max = 100'000;
+    client c(f);
+    const std::string verb =
+        GENERATE(as<std::string>(), "DEL", "UNLINK", "EXISTS", "TOUCH", "MGET", "MSET", "MSETNX");
+    CAPTURE(verb);
+    std::vector<std::string> request{verb};
+    for (int i = 0; i < 400; ++i) {
+        request.push_back("key" + std::to_string(i));
+    }
+    c.ask({"MULTI"});
+    for (int i = 0; i < 50; ++i) {
+        c.ask(request);
+    }
+    request.resize(3);
+    c.ask(request);
+    const auto reply = c.ask({"EXEC"});
+    const std::string refusal =
+        "-ERR transaction has taken its limit of 100000 steps (--max-steps)";
+    CHECK(reply.find(refusal) != reply.npos);
+    CHECK(reply.find(refusal, reply.rfind('-')) == reply.npos);
+    CHECK(f.run.steps_taken() < f.lim.request_steps_max + 100'000);
+    CHECK(c.ask(request).find("transaction") == std::string::npos);
+}
+
+// Memory that goes back to the system.
+
+TEST_CASE("what frees a large entry takes the steps of that, and ends its client's turn") {
+    test::fixture f;
+    f.now += std::chrono::seconds(1);
+    const std::string value(4 * MiB, 'x');
+    REQUIRE(f.db.put("large", value, f.now));
+    REQUIRE(f.db.put("gone", value, f.now, f.now + std::chrono::milliseconds(1)));
+    REQUIRE(f.db.put("small", "v", f.now));
+    f.now += std::chrono::milliseconds(1);
+    const std::string request = GENERATE(
+        as<std::string>(),
+        "DEL large",
+        "UNLINK large",
+        "SET large v",
+        "SET large v XX",
+        "SET large v PXAT 1",
+        "MSET large v",
+        "GETDEL large",
+        "GETEX large PXAT 1",
+        "PEXPIREAT large 1",
+        "RENAME small large",
+        "COPY small large REPLACE",
+        "GET gone",
+        "EXISTS gone",
+        "SET gone v",
+        "DELPREFIX 0 large COUNT 10000");
+    CAPTURE(request);
+    conversation talk(f.run, f.lim);
+    test::append(talk, request + "\nPING\n");
+    CHECK(talk.receive(f.now, 25) == 1);
+    CHECK(talk.backlog());
+    CHECK(f.run.steps_taken() >= 4 * MiB / 8);
+    CHECK(f.run.steps_taken() < 2 * 4 * MiB / 8 + 5 * MiB);
+}
+
+TEST_CASE("a small write that frees no memory takes no steps") {
+    test::fixture f;
+    client c(f);
+    for (const char* const value : {"1", "2", "3"}) {
+        c.ask({"SET", "k", value});
+        CHECK(f.run.steps_taken() == 0);
+    }
+}
+
+TEST_CASE("what a transaction frees is limited as a whole, and small entries are freed still") {
+    test::fixture f;
+    f.now += std::chrono::seconds(1);
+    f.lim.request_steps_max = 1'000'000;
+    client c(f);
+    constexpr int count = 30;
+    const std::string value(1 * MiB, 'x');
+    for (int i = 0; i < count; ++i) {
+        REQUIRE(f.db.put("large" + std::to_string(i), value, f.now));
+    }
+    REQUIRE(f.db.put("small", "v", f.now));
+    REQUIRE(f.db.put("last", "v", f.now));
+    using words = std::vector<std::string>;
+    auto request = GENERATE(
+        words{"DEL", ""},
+        words{"UNLINK", "", "none"},
+        words{"SET", "", "v"},
+        words{"SET", "", "v", "XX"},
+        words{"SET", "", "v", "PXAT", "1"},
+        words{"MSET", "", "v", "other", "v"},
+        words{"GETDEL", ""},
+        words{"GETEX", "", "PXAT", "1"},
+        words{"PEXPIREAT", "", "1"},
+        words{"COPY", "small", "", "REPLACE"});
+    CAPTURE(request);
+    const auto place = std::ranges::find(request, "");
+    c.ask({"MULTI"});
+    for (int i = 0; i < count; ++i) {
+        *place = "large" + std::to_string(i);
+        c.ask(request);
+    }
+    *place = "last";
+    c.ask(request);
+    const auto reply = c.ask({"EXEC"});
+    CHECK(reply.find("-ERR transaction has taken its limit of 1000000 steps") != reply.npos);
+    CHECK(f.run.steps_taken() < f.lim.request_steps_max + 200'000);
+    CHECK(f.db.get("large0", f.now) != value);
+    CHECK(f.db.get("large" + std::to_string(count - 1), f.now) == value);
+    CHECK(
+        (reply.ends_with("\r\n:1\r\n") || reply.ends_with("+OK\r\n") || reply.ends_with("v\r\n")));
+}
+
+TEST_CASE("a request of a transaction that may not free an entry frees none of those it names") {
+    test::fixture f;
+    f.lim.request_steps_max = 10'000;
+    client c(f);
+    const std::string value(1 * MiB, 'x');
+    REQUIRE(f.db.put("a", value, f.now));
+    REQUIRE(f.db.put("b", "v", f.now));
+    REQUIRE(f.db.put("c", value, f.now));
+    const auto request = GENERATE(
+        std::vector<std::string>{"DEL", "b", "c"},
+        std::vector<std::string>{"MSET", "b", "w", "c", "w"});
+    c.ask({"MULTI"});
+    c.ask({"DEL", "a"});
+    c.ask(request);
+    CHECK(c.ask({"EXEC"}).starts_with("*2\r\n:1\r\n-ERR transaction"));
+    CHECK(f.db.get("b", f.now) == "v");
+    CHECK(f.db.get("c", f.now) == value);
+    CHECK(c.ask(request).find("transaction") == std::string::npos);
+}
+
+// Long numbers.
+
+TEST_CASE("INCRBYFLOAT of numbers with thousands of digits takes steps for them") {
+    test::fixture f;
+    client c(f);
+    const std::string amount =
+        GENERATE(as<std::string>(), "1e4900", "-1e4900", std::string(4'000, '9'), "0x1p15000");
+    CAPTURE(amount);
+    CHECK_FALSE(c.ask({"INCRBYFLOAT", "f", amount}).starts_with("-"));
+    CHECK(f.run.steps_taken() > 500'000);
+    CHECK(f.run.steps_taken() < 2'000'000);
+    CHECK(c.ask({"INCRBYFLOAT", "small", "1e2"}) == "$3\r\n100\r\n");
+    CHECK(f.run.steps_taken() < 200);
+
+    conversation talk(f.run, f.lim);
+    test::append(talk, "INCRBYFLOAT f 1\nPING\n");
+    CHECK(talk.receive(f.now, 25) == 1);
+}
+
+TEST_CASE("what a transaction adds to long numbers is limited as a whole") {
+    test::fixture f;
+    f.lim.request_steps_max = 10'000;
+    client c(f);
+    c.ask({"SET", "f", "1e4900"});
+    c.ask({"SET", "digits", std::string(1'000, '1')});
+    const auto request = GENERATE(
+        std::vector<std::string>{"INCRBYFLOAT", "f", "1"},
+        std::vector<std::string>{"INCRBYFLOAT", "digits", "1"},
+        std::vector<std::string>{"INCRBYFLOAT", "f", "-1e4900"},
+        std::vector<std::string>{"INCRBYFLOAT", "f", std::string(4'000, '1') + "x"});
+    CAPTURE(request);
+    c.ask({"MULTI"});
+    for (int i = 0; i < 100; ++i) {
+        c.ask(request);
+    }
+    c.ask({"INCRBYFLOAT", "small", "3.5"});
+    const auto reply = c.ask({"EXEC"});
+    CHECK(reply.find("-ERR transaction has taken its limit of 10000 steps") != reply.npos);
+    CHECK(reply.ends_with("$3\r\n3.5\r\n"));
+    CHECK(f.run.steps_taken() < 2'000'000);
+    CHECK(c.ask(request).find("transaction") == std::string::npos);
 }
 
 // Clients that are registered with keys.
@@ -397,7 +602,7 @@ TEST_CASE("CLIENT LIST and CLIENT KILL look each client up in the ids, in any or
     CHECK(list.find("id=1 ") != list.npos);
     CHECK(list.find("id=2 ") == list.npos);
     CHECK(list.find("id=3 ") != list.npos);
-    CHECK(f.run.steps_taken() < 10'000);
+    CHECK(f.run.steps_taken() < 100'000);
     words[1] = "KILL";
     CHECK(first.ask(words) == ":1\r\n");
     CHECK(third.who().leaving);
@@ -425,4 +630,21 @@ TEST_CASE("CONFIG GET with as many patterns as can be takes bounded steps") {
     }
     CHECK(c.ask(words).starts_with("*"));
     CHECK(f.run.steps_taken() < 1'000'000);
+}
+
+TEST_CASE("a long list of words that is parsed takes steps for each, and ends its client's turn") {
+    test::fixture f;
+    const std::string command =
+        GENERATE(as<std::string>(), "CLIENT LIST ID", "CLIENT KILL ID", "INFO");
+    CAPTURE(command);
+    constexpr std::uint64_t words = 10'000;
+    auto request = command;
+    for (std::uint64_t i = 0; i < words; ++i) {
+        request.append(" ").append(std::to_string(1'000 + i));
+    }
+    conversation talk(f.run, f.lim);
+    test::append(talk, request + "\nPING\n");
+    CHECK(talk.receive(f.now, 25) == 1);
+    CHECK(talk.backlog());
+    CHECK(f.run.steps_taken() > words * 75);
 }

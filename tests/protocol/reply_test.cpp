@@ -78,6 +78,13 @@ TEST_CASE("a value is measured as it is shown before anything is allocated for i
     CHECK(out.size() == 4003);  // with its line end
     CHECK(out.capacity() == out.size());
     CHECK_THROWS_AS(reply_writer(out, dialect::text, 4002).expect_room(value), reply_too_long);
+    step_budget steps;
+    reply_writer counting(out, dialect::text, out.size() + 999, nullptr, &steps);
+    CHECK_THROWS_AS(counting.bulk(value), reply_too_long);
+    CHECK_THROWS_AS(counting.expect_room(value), reply_too_long);
+    CHECK(steps.taken() == 0);  // too long even without quotes: not a byte is read
+    CHECK_THROWS_AS(counting.expect_room(value.substr(1)), reply_too_long);
+    CHECK(steps.taken() == 499);
 }
 
 TEST_CASE("errors are counted by their code") {

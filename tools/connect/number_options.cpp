@@ -37,7 +37,7 @@ CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
 }
 
 CLI::Validator decimal_number(double least, double most) {
-    const auto range = range_text(format_float(least), format_float(most));
+    const auto range = range_text(format_shortest(least), format_shortest(most));
     const auto check = [least, most, range](const std::string& text) {
         const auto number = parse_decimal(text);
         const bool is_in_range = number && *number >= least && *number <= most;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <butterdb/base/step_budget.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory_resource>
 #include <new>
+#include <utility>
 
 namespace butterdb {
 
@@ -44,6 +47,9 @@ public:
     }
 
     std::uint64_t bytes_used() const noexcept { return used_; }
+    /// From now on, what goes back to `upstream` takes steps of this, which outlives it or the next
+    /// call; null: of none. Returns what it took them of before.
+    step_budget* take_steps_of(step_budget* steps) noexcept { return std::exchange(steps_, steps); }
     std::uint64_t ceiling() const noexcept { return ceiling_; }
     /// May be lower than what is used: then nothing is given out until it is not.
     void set_ceiling(std::uint64_t bytes) noexcept { ceiling_ = bytes; }
@@ -69,6 +75,9 @@ private:
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
         upstream_->deallocate(block, bytes, alignment);
         used_ -= bytes;
+        if (steps_ != nullptr) {
+            steps_->take(steps_to_free(bytes));
+        }
     }
 
     bool do_is_equal(const memory_resource& other) const noexcept override {
@@ -80,6 +89,7 @@ private:
     std::uint64_t ceiling_;
     std::uint64_t used_ = 0;
     std::uint64_t peak_ = 0;
+    step_budget* steps_ = nullptr;
 };
 
 }  // namespace butterdb

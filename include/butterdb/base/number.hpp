@@ -34,4 +34,13 @@ std::optional<double> parse_decimal(std::string_view text) noexcept;
 /// `5000000000000000000000`. Requires a finite number.
 std::string format_float(long double number);
 
+/// Returns the steps (see step_budget) that `parse_float` takes for a text.
+std::uint64_t steps_to_parse_float(std::string_view text) noexcept;
+/// Returns the steps that `format_float` takes: a million for a number of 4,900 digits.
+std::uint64_t steps_to_format_float(long double number) noexcept;
+
+/// Returns the fewest digits that `parse_decimal` reads as `number`, without an exponent: `0.1`,
+/// `1000000000`. Requires a finite number.
+std::string format_shortest(double number);
+
 }  // namespace butterdb

@@ -16,7 +16,7 @@ public:
         : steps_max_(steps_max) {}
 
     void take(std::uint64_t steps) noexcept { taken_ += steps; }
-    /// Counts work of a size in bytes that are copied, compared or freed.
+    /// Counts work of a size in bytes that are copied or compared.
     void take_bytes(std::uint64_t bytes) noexcept { take(bytes / 64); }
 
     std::uint64_t taken() const noexcept { return taken_; }
@@ -28,9 +28,14 @@ private:
 };
 
 // Steps of other work. Buckets, entries and clients wait for memory about once.
+/// Returns the steps of giving memory back to the system, page by page.
+constexpr std::uint64_t steps_to_free(std::uint64_t bytes) noexcept {
+    return bytes / 8;
+}
 inline constexpr std::uint64_t steps_per_bucket = 75;
 inline constexpr std::uint64_t steps_per_entry = 75;
 inline constexpr std::uint64_t steps_per_client = 75;
+inline constexpr std::uint64_t steps_per_word = 75;  ///< of a list that is parsed and sorted
 inline constexpr std::uint64_t steps_per_description = 1'000;  ///< of a client, command or setting
 
 }  // namespace butterdb

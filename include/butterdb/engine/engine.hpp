@@ -87,6 +87,7 @@ public:
         std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
+    ~engine() { db_.take_steps_of(nullptr); }
 
     /// A client has come, and will leave before the engine ends.
     void add(peer& who);
@@ -154,12 +155,16 @@ public:
     std::size_t bytes_moved() const noexcept { return bytes_moved_; }
 
     /// Steps that the last request has taken of `limits::request_steps_max`.
+    /// Memory that the store gives back to the system takes steps, too, whatever frees it.
     std::uint64_t steps_taken() const noexcept { return steps_.taken(); }
 
     /// Registrations that WATCH, WAITKEY, writes and leaving clients have looked at so far.
     std::uint64_t registrations_looked_at() const noexcept {
         return watches_.looked_at() + waits_.looked_at();
     }
+
+    /// Comparisons of clients, to find those that hold most, so far. Tests count them.
+    std::uint64_t peers_looked_at() const noexcept { return peers_looked_at_; }
 
     /// Memory of the clients and of everything else that their requests need: `clients_memory`
     /// and what the engine keeps for itself.
@@ -180,8 +185,8 @@ public:
     butterdb::clients_ahead& clients_ahead() noexcept { return clients_ahead_; }
 
     /// Closes the clients that hold most, until the others hold no more than
-    /// `limits::client_memory_max`. Counts only what closing clients frees. O(clients) for each;
-    /// O(1) when there is nothing to do.
+    /// `limits::client_memory_max`. Counts only what closing clients frees. O(1) when there is
+    /// nothing to do, else O(clients), and O(log clients) for each that is closed.
     void shed_clients() {
         if (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
             close_largest_clients();
@@ -286,6 +291,15 @@ private:
             }
         }
     };
+    // A transaction that ends with an empty value may have built a large one before.
+    struct transaction_cleanup {
+        engine& of;
+        ~transaction_cleanup() {
+            if (of.scratch_.capacity() > of.limits_.scratch_bytes_kept) {
+                of.clear_scratch();
+            }
+        }
+    };
     void refuse_stranger(const verb& row, turn& t);
     login authenticate(const command::credentials& who, turn& t);
     login conclude_login(bool is_right, turn& t) const;
@@ -301,8 +315,8 @@ private:
     void forget_watches(peer& who) noexcept;
     bool watched_are_there(const peer& who, time_point now);
 
-    peer* largest_client() const noexcept;
     void close_largest_clients();
+    void close_for_memory(peer& who);
     void stop_waiting(peer& who) noexcept;
     void changed(std::string_view key);
     bool write(std::string_view key, std::string_view value, time_point deadline, turn& t);
@@ -310,12 +324,16 @@ private:
     bool change_deadline(std::string_view key, time_point deadline, turn& t);
     bool fits(std::string_view key, std::size_t value_bytes, turn& t) const;
     bool may_take_steps(turn& t) const;
+    bool may_work(std::uint64_t steps, turn& t);
     bool may_copy(std::size_t bytes, turn& t);
+    bool may_free(const store::entry& each, turn& t);
+    bool may_free(std::string_view key, turn& t);
+    bool may_look_for(std::size_t keys, turn& t);
     void refuse_for_memory(turn& t) const;
     bool move_value(std::string_view from, std::string_view to, turn& t);
     void expect_all(arguments keys);
-    std::size_t erase_all(arguments keys, turn& t);
-    std::int64_t count_there(arguments keys, turn& t);
+    std::optional<std::size_t> erase_all(arguments keys, turn& t);
+    void reply_how_many(arguments keys, turn& t);
     void reply_value(const std::optional<store::entry>& found, turn& t);
     void list_clients(arguments words, turn& t);
     void kill_clients(arguments words, turn& t);
@@ -354,6 +372,7 @@ private:
     peer* first_peer_ = nullptr;
     peer* last_peer_ = nullptr;
     std::uint64_t peers_seen_ = 0;
+    std::uint64_t peers_looked_at_ = 0;
     std::uint64_t keys_drawn_ = 0;                // of RANDOMKEY
     std::pmr::string scratch_{&request_memory_};  // a value on its way back into the store
     std::size_t bytes_moved_ = 0;

@@ -191,6 +191,8 @@ struct peer {
     // When all clients together hold too much.
     bool exempt = false;           ///< not to be closed for it: CLIENT NO-EVICT
     std::uint64_t bytes_shed = 0;  ///< what it held when it was closed for it
+    peer* heap_child = nullptr;    ///< of the engine's, while it looks for the largest
+    peer* heap_next = nullptr;
 
     /// The address of its end of the connection; empty: there is none.
     std::function<std::string()> address;

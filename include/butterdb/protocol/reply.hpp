@@ -2,6 +2,7 @@
 
 #include <butterdb/base/flat_buffer.hpp>
 #include <butterdb/base/result.hpp>
+#include <butterdb/base/step_budget.hpp>
 #include <butterdb/protocol/error_counts.hpp>
 
 #include <cstddef>
@@ -30,14 +31,16 @@ public:
 /// docs/protocol.md, "Replies".
 class reply_writer {
 public:
-    /// Appends to `out`, which may come to `bytes_max` bytes, and counts errors in `errors` unless
-    /// that is null. Both outlive the writer.
+    /// Appends to `out`, which may come to `bytes_max` bytes. Counts errors in `errors`, and takes
+    /// a step of `steps` for each two bytes that are read to find out what quotes add, unless these
+    /// are null. All outlive the writer.
     reply_writer(
         flat_buffer& out,
         dialect speaks,
         std::uint64_t bytes_max = flat_buffer::size_most,
-        error_counts* errors = nullptr) noexcept
-        : out_(&out), speaks_(speaks), bytes_max_(bytes_max), errors_(errors) {}
+        error_counts* errors = nullptr,
+        step_budget* steps = nullptr) noexcept
+        : out_(&out), speaks_(speaks), bytes_max_(bytes_max), errors_(errors), steps_(steps) {}
 
     /// From now on in another dialect.
     void speak(dialect now) noexcept { speaks_ = now; }
@@ -48,7 +51,8 @@ public:
     /// A value; in text quoted where it would be taken for something else.
     void bulk(std::string_view value);
     /// Throws reply_too_long unless the value may follow. A request that changes something before
-    /// it replies asks first. O(value) in text, where quoting may add to it.
+    /// it replies asks first. O(value) in text, where quoting may add to it; O(1) if it is too long
+    /// without quotes.
     void expect_room(std::string_view value) const;
     /// From now on, every value and every text is too long.
     void refuse_values() noexcept { bytes_max_ = 0; }
@@ -82,6 +86,7 @@ private:
     void put(std::string_view bytes);
     void put(char byte) { put({&byte, 1}); }
     void check_room(std::size_t bytes) const;
+    std::size_t shown_size_within_room(std::string_view value) const;
     void line(char kind, std::string_view bytes);
     template <typename Integer>
     void number_line(char kind, Integer value);
@@ -94,6 +99,7 @@ private:
     dialect speaks_;
     std::uint64_t bytes_max_;  // of the whole output
     error_counts* errors_;
+    step_budget* steps_;
 };
 
 }  // namespace butterdb

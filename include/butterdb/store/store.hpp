@@ -196,6 +196,9 @@ public:
 
     /// Bytes held, index included.
     std::uint64_t bytes_used() const noexcept { return budget_.bytes_used(); }
+    /// From now on, what the store gives back to `memory` in any call takes steps of this, which
+    /// outlives the store or the next call; null: of none.
+    void take_steps_of(step_budget* steps) noexcept { budget_.take_steps_of(steps); }
     std::uint64_t ceiling() const noexcept { return budget_.ceiling(); }
     /// A ceiling below what is used frees nothing at once: puts are refused, or with eviction
     /// `sweep` deletes entries until it holds.
