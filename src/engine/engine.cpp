@@ -3,6 +3,7 @@
 #include <butterdb/engine/engine.hpp>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <variant>
@@ -64,28 +65,41 @@ engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) {
 }
 
 // Closes clients so that memory comes back: whichever holds most, but none that is exempt. Those
-// without the password, and those that are exempt, have a share: when all of a kind together hold
-// more, the largest of them is closed, however little it holds. Those that are being closed already
-// do not count. O(clients), and O(log clients) for each that is closed.
+// without the password, those that are exempt, and those that go on sending while their replies
+// wait have a share: when all of a kind together hold more, the largest of them is closed, however
+// little it holds. Those that are being closed already do not count. O(clients), and O(log clients)
+// for each that is closed.
 void engine::close_largest_clients() {
     peer_heap strangers(peers_looked_at_);
     peer_heap exempt(peers_looked_at_);
+    peer_heap ahead(peers_looked_at_);
     peer_heap others(peers_looked_at_);
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
         if (each->bytes_shed == 0) {
-            (each->stranger ? strangers : each->exempt ? exempt : others).add(*each);
+            auto& kind = each->stranger          ? strangers
+                         : each->exempt          ? exempt
+                         : each->ahead.bytes > 0 ? ahead
+                                                 : others;
+            kind.add(*each);
         }
     }
     const auto share = limits_.client_memory_max() / limits_.client_memory_share;
     while (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
-        auto& from = strangers.bytes() > share                          ? strangers
-                     : exempt.bytes() > share                           ? exempt
-                     : strangers.bytes_of_top() > others.bytes_of_top() ? strangers
-                                                                        : others;
-        if (from.bytes_of_top() == 0) {
+        const std::array kinds{&strangers, &exempt, &ahead};
+        const auto over_share =
+            std::ranges::find_if(kinds, [&](const auto* kind) { return kind->bytes() > share; });
+        auto* from = &others;
+        if (over_share != kinds.end()) {
+            from = *over_share;
+        } else {
+            for (auto* const kind : {&strangers, &ahead}) {
+                from = kind->bytes_of_top() > from->bytes_of_top() ? kind : from;
+            }
+        }
+        if (from->bytes_of_top() == 0) {
             return;
         }
-        close_for_memory(from.take());
+        close_for_memory(from->take());
     }
 }
 

@@ -105,6 +105,17 @@ class Handshakes(Attack):
         if not SANITIZED:
             self.assertLess(self.growth(), 48 * MiB)
 
+    def test_silent_handshakes_leave_places_for_other_clients(self):
+        with self.server.connect() as old:
+            self.assertEqual(old.ask(b"CONFIG SET max-clients 40"), b"OK")
+            for _ in range(200):
+                self.connect_tls()
+            while self.server.number("unauthenticated_disconnections") < 190:
+                pass
+            for _ in range(20):
+                self.attackers.append(self.server.connect())
+                self.assertEqual(self.attackers[-1].ask(b"PING"), b"+PONG\r")
+
     def test_x1_the_memory_of_handshakes_is_limited_and_clients_with_requests_stay(self):
         with self.server.connect() as old:
             old.ask(b"CONFIG SET max-client-memory 4MiB")

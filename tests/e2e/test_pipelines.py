@@ -101,6 +101,20 @@ class WholePipelines(unittest.TestCase):
             self.assertEqual(client.read(7), b"+PONG\r\n")
 
 
+    def test_a_client_that_ends_its_side_of_tls_gets_all_replies(self):
+        with self.server.connect() as c:
+            c.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1000000\r\n" + b"v" * 1_000_000 + b"\r\n")
+            self.assertEqual(c.line(), b"+OK\r")
+        with Records(self.server.tls_port, self.authority.certificate) as client:
+            client.send(client.seal(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20))
+            self.assertTrue(client.has_arrived())
+            with self.assertRaises(ssl.SSLWantReadError):
+                client.tls.unwrap()  # writes close_notify, and would wait for the server's
+            client.send(client.sealed.read())
+            replies = (b"$1000000\r\n" + b"v" * 1_000_000 + b"\r\n") * 20
+            self.assertEqual(client.read(len(replies)), replies)
+
+
 class Records:
     """A TLS client that has its records in its hands before they are sent."""
 

@@ -187,29 +187,33 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "clients without the password and exempt ones are closed only for more than their share") {
+    "clients without the password, exempt ones, and those read ahead are closed first for more "
+    "than their share") {
     test::fixture f;
     f.lim.client_memory = 1'000'000;
     std::vector<std::unique_ptr<peer>> peers;
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < 400; ++i) {
         peers.push_back(std::make_unique<peer>(f.run.client_memory(), f.db.secret()));
         f.run.add(*peers.back());
-        peers.back()->stranger = i % 3 == 1;
-        peers.back()->exempt = i % 3 == 2;
+        peers.back()->stranger = i % 4 == 1;
+        peers.back()->exempt = i % 4 == 2;
+        if (i % 4 == 3) {
+            f.run.clients_ahead().update(peers.back()->ahead, 1);
+        }
         peers.back()->memory.charge(9'000 + static_cast<std::uint64_t>(i));
     }
     f.run.shed_clients();
-    std::array<std::uint64_t, 3> left{};
-    for (int i = 0; i < 300; ++i) {
+    std::array<std::uint64_t, 4> left{};
+    for (int i = 0; i < 400; ++i) {
         const auto& each = *peers[static_cast<std::size_t>(i)];
-        left.at(static_cast<std::size_t>(i % 3)) += each.leaving ? 0 : each.memory.bytes_used();
+        left.at(static_cast<std::size_t>(i % 4)) += each.leaving ? 0 : each.memory.bytes_used();
     }
-    CHECK(left[0] + left[1] + left[2] <= 1'000'000);
-    CHECK(left[1] <= 250'000);
-    CHECK(left[1] > 230'000);
-    CHECK(left[2] <= 250'000);
-    CHECK(left[2] > 230'000);
-    CHECK(left[0] > 470'000);
+    CHECK(left[0] + left[1] + left[2] + left[3] <= 1'000'000);
+    for (const auto kind : {1U, 2U, 3U}) {
+        CHECK(left.at(kind) <= 250'000);
+        CHECK(left.at(kind) > 230'000);
+    }
+    CHECK(left[0] > 230'000);
     for (auto& each : peers) {
         f.run.remove(*each);
         each->memory.refund(each->memory.bytes_used());

@@ -129,6 +129,10 @@ public:
         return stream.script_.reads.empty() ? 0 : stream.script_.reads.front().size();
     }
 
+    friend bool has_left(scripted_stream& stream) {
+        return stream.script_.ends && stream.script_.reads.empty();
+    }
+
     friend bool is_writable(scripted_stream& stream) {
         stream.is_ready_to_write_ = stream.script_.write_bytes_max > 0;
         return stream.is_ready_to_write_;

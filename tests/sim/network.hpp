@@ -56,6 +56,7 @@ public:
     std::size_t unread() const { return inbound_.size(); }
     std::size_t write_now(std::string_view bytes, asio::error_code& ec);
     std::size_t read_now(std::span<char> room);
+    bool has_left() const { return reset_ || inbound_ended_; }
     void end_output() { outbound_ended_ = true; }
     bool all_acknowledged() const { return acknowledged_ == outbound_.size(); }
 
@@ -171,6 +172,7 @@ public:
     }
     friend bool is_writable(stream& each) { return each.link_->space() > 0; }
     friend std::size_t bytes_available(stream& each) { return each.link_->unread(); }
+    friend bool has_left(stream& each) { return each.link_->has_left(); }
     friend stream& socket_of(stream& each) { return each; }
     friend void prepare_stream(stream&) { on_prepare(); }
     friend std::string peer_address(stream& each) { return std::to_string(each.link_->number()); }

@@ -181,10 +181,14 @@ asio::error_code read_ahead(
     time_source& time,
     read_ahead_state& state) {
     asio::error_code ec;
+    if (bytes_available(socket_of(stream)) == 0) {
+        // Asio may report readiness of which an earlier read has taken the bytes.
+        state.has_input = !has_left(socket_of(stream));
+        return ec;
+    }
     state.executes = talk.has_read_ahead() || (state.executes && talk.backlog());
-    state.has_input = bytes_available(socket_of(stream)) > 0 &&
-                      (state.executes || talk.make_input_room(input_view::read_bytes_max));
-    if (state.has_input && state.executes) {
+    state.has_input = state.executes || talk.make_input_room(input_view::read_bytes_max);
+    if (state.executes) {
         give_up_overfull_wait(talk, lim);
         take_turn(talk, watch, lim, time);
         state.has_progressed = true;

@@ -61,7 +61,8 @@ inline std::size_t bytes_available(stream_socket& stream) {
 /// Returns whether the kernel would take at least a few kilobytes now.
 bool is_writable(stream_socket& stream);
 
-/// Returns whether the peer has reset the connection, or ended its side of it.
+/// Returns whether the peer has reset the connection, or ended its side of it, whether or not bytes
+/// of it are still to be read.
 bool has_left(stream_socket& stream);
 
 /// Says that nothing more will be written.
