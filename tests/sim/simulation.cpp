@@ -530,7 +530,7 @@ void client::connect() {
     link_ = std::make_shared<link>(sim_.io(), choose, number_);
     link_->window = 1 + choose.below(choose.one_in(4) ? 60'000 : 500);
     if (writes_first_) {
-        link_->inbound_window = 1 + choose.below(500);
+        link_->inbound_window = 50 + choose.below(500);  // with less the client would trickle
     }
     judge_.emplace(sim_.model, number_);
     maker_.emplace(choose, sim_.bounds(), style_);
