@@ -304,11 +304,8 @@ class Load(unittest.TestCase):
             self.assertIn("its mix is '50:PUT; 40:GET; 10:DEL', not '100:GET'", refusal("--mix", "0:100:0"))
             self.assertIn("its value_size is '16', not '17'", refusal("--value-size", 17))
             self.assertIn("its clients is '1', not '2'", refusal("--clients", 2))
-            self.assertIn("its clients is '1', not '2'", refusal("--clients", "1,2"))
             self.assertIn("its pipeline is '1', not '16'", refusal("--pipeline", 16))
             self.assertIn("its protocol is 'text', not 'resp'", refusal("--protocol", "resp"))
-            self.assertIn("its rate is '0', not '500'", refusal("--rate", 500))
-            self.assertIn("its test is 'Run (1 client x 10 ops each)', not 'Run (1 client x 11 ops each)'", refusal("--ops", 11))
             self.assertIn("its test is 'Run (1 client x 10 ops each)', not 'Scaling'", refusal("scale"))
 
     def test_a_title_has_the_numbers_of_the_command_line(self):
