@@ -110,10 +110,7 @@ public:
     void cancel(asio::error_code& ec) { socket_.cancel(ec); }
 
     template <typename Token>
-    auto async_read_some(asio::mutable_buffer room, Token&& token) {
-        return asio::async_compose<Token, void(asio::error_code, std::size_t)>(
-            read_operation(*this, room), token, socket_);
-    }
+    auto async_read_some(asio::mutable_buffer room, Token&& token);
 
 private:
     struct free_tls {
@@ -176,6 +173,12 @@ private:
     bool has_begun_ = false;
     bool is_done_ = false;
 };
+
+template <typename Token>
+auto tls_stream::async_read_some(asio::mutable_buffer room, Token&& token) {
+    return asio::async_compose<Token, void(asio::error_code, std::size_t)>(
+        read_operation(*this, room), token, socket_);
+}
 
 inline stream_socket& socket_of(tls_stream& stream) {
     return stream.socket();
