@@ -24,6 +24,48 @@ error advised(error why, arguments request, const peer& who) {
     return why;
 }
 
+// The clients that may be closed so that memory comes back. Those without the password, those that
+// are exempt, and those that go on sending while their replies wait have a share each: when all of
+// a kind together hold more, the largest of them is closed, however little it holds. Else the
+// largest client is closed, but none that is exempt.
+class closable_clients {
+public:
+    explicit closable_clients(std::uint64_t& looked_at) noexcept
+        : strangers_(looked_at), exempt_(looked_at), ahead_(looked_at), others_(looked_at) {}
+
+    void add(peer& each) noexcept {
+        if (each.stranger) {
+            strangers_.add(each);
+        } else if (each.exempt) {
+            exempt_.add(each);
+        } else if (each.ahead.bytes > 0) {
+            ahead_.add(each);
+        } else {
+            others_.add(each);
+        }
+    }
+
+    /// Returns the kind of which the largest client is to be closed next.
+    peer_heap& next(std::uint64_t share) noexcept {
+        for (auto* const kind : {&strangers_, &exempt_, &ahead_}) {
+            if (kind->bytes() > share) {
+                return *kind;
+            }
+        }
+        const auto by_top = [](const peer_heap* one, const peer_heap* other) {
+            return one->bytes_of_top() < other->bytes_of_top();
+        };
+        const std::array kinds{&others_, &strangers_, &ahead_};
+        return **std::ranges::max_element(kinds, by_top);
+    }
+
+private:
+    peer_heap strangers_;
+    peer_heap exempt_;
+    peer_heap ahead_;
+    peer_heap others_;
+};
+
 }  // namespace
 
 engine::engine(store& db, limits& lim, std::pmr::memory_resource& memory)
@@ -64,42 +106,22 @@ engine::turn engine::begin(peer& who, flat_buffer& out, time_point now) {
         false};
 }
 
-// Closes clients so that memory comes back: whichever holds most, but none that is exempt. Those
-// without the password, those that are exempt, and those that go on sending while their replies
-// wait have a share: when all of a kind together hold more, the largest of them is closed, however
-// little it holds. Those that are being closed already do not count. O(clients), and O(log clients)
-// for each that is closed.
+// Closes clients until the others hold no more than the limit. O(clients), and O(log clients) for
+// each that is closed.
 void engine::close_largest_clients() {
-    peer_heap strangers(peers_looked_at_);
-    peer_heap exempt(peers_looked_at_);
-    peer_heap ahead(peers_looked_at_);
-    peer_heap others(peers_looked_at_);
+    closable_clients clients(peers_looked_at_);
     for (auto* each = first_peer_; each != nullptr; each = each->next) {
         if (each->bytes_shed == 0) {
-            auto& kind = each->stranger          ? strangers
-                         : each->exempt          ? exempt
-                         : each->ahead.bytes > 0 ? ahead
-                                                 : others;
-            kind.add(*each);
+            clients.add(*each);
         }
     }
     const auto share = limits_.client_memory_max() / limits_.client_memory_share;
     while (client_memory_.bytes_used() > limits_.client_memory_max() + bytes_shed_) {
-        const std::array kinds{&strangers, &exempt, &ahead};
-        const auto over_share =
-            std::ranges::find_if(kinds, [&](const auto* kind) { return kind->bytes() > share; });
-        auto* from = &others;
-        if (over_share != kinds.end()) {
-            from = *over_share;
-        } else {
-            for (auto* const kind : {&strangers, &ahead}) {
-                from = kind->bytes_of_top() > from->bytes_of_top() ? kind : from;
-            }
-        }
-        if (from->bytes_of_top() == 0) {
+        auto& from = clients.next(share);
+        if (from.bytes_of_top() == 0) {
             return;
         }
-        close_for_memory(from->take());
+        close_for_memory(from.take());
     }
 }
 

@@ -42,6 +42,20 @@ error no_float() {
     return refusal("value is not a valid float");
 }
 
+// Replies when the old value is not asked for, or there is none.
+void reply_to_set(const command::set& request, bool is_met, reply_writer& out) {
+    using answer = command::set::answer;
+    if (request.reply == answer::number) {
+        out.integer(is_met ? 1 : 0);
+    } else if (request.reply == answer::old_value) {
+        out.null();
+    } else if (is_met) {
+        out.status("OK");
+    } else {
+        out.not_stored();
+    }
+}
+
 }  // namespace
 
 void engine::run(const command::set& request, turn& t) {
@@ -49,10 +63,10 @@ void engine::run(const command::set& request, turn& t) {
     const bool plain = request.when == condition::none && request.reply == answer::ok &&
                        request.deadline.how != expiry::mode::keep;
     if (plain) {
-        if (t.in_transaction && !may_free(request.key, t)) {
-            return;  // asked here: this request is the most frequent but GET
-        }
-        if (write(request.key, request.value, deadline_of(request.deadline, {}, t.now), t)) {
+        // This request is the most frequent but GET: only a transaction asks.
+        const bool is_allowed = !t.in_transaction || may_free(request.key, t);
+        if (is_allowed &&
+            write(request.key, request.value, deadline_of(request.deadline, {}, t.now), t)) {
             t.out.status("OK");
         }
         return;
@@ -73,12 +87,10 @@ void engine::run(const command::set& request, turn& t) {
     if (met && !(may_free(request.key, t) && write(request.key, request.value, deadline, t))) {
         return;
     }
-    if (request.reply == answer::number) {
-        t.out.integer(met ? 1 : 0);
-    } else if (request.reply == answer::old_value) {
-        was_there ? t.out.bulk(scratch_) : t.out.null();
+    if (request.reply == answer::old_value && was_there) {
+        t.out.bulk(scratch_);
     } else {
-        met ? t.out.status("OK") : t.out.not_stored();
+        reply_to_set(request, met, t.out);
     }
 }
 
