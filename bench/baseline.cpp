@@ -73,7 +73,7 @@ bool is_same_test(const row& one, const row& other) {
 std::vector<std::string> columns_known_before() {
     std::vector<std::string> names{"server", "protocol"};
     for (const auto& each : load_fields_of(load())) {
-        names.push_back(each.name);
+        names.emplace_back(each.name);
     }
     names.insert(names.end(), {"clients", "threads", "pipeline", "rate", "test"});
     return names;
