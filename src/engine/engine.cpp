@@ -529,7 +529,8 @@ bool engine::may_copy(std::size_t bytes, turn& t) {
     return may_work(bytes / 64, t);
 }
 
-// Asks before work of so many steps if these are many, and takes them.
+// Takes `steps` from the budget. If they are many and the transaction has spent its budget, replies
+// with an error, takes none and returns false.
 bool engine::may_work(std::uint64_t steps, turn& t) {
     constexpr std::uint64_t few_steps_max = 1'024;
     if (steps > few_steps_max && !may_take_steps(t)) {

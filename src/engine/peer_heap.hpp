@@ -37,7 +37,7 @@ public:
     std::uint64_t bytes() const noexcept { return bytes_; }
 
 private:
-    // Of two heaps; neither is in a list.
+    // Joins two heaps, neither of which is in a list; returns the top of the result.
     peer* joined(peer* one, peer* other) noexcept {
         ++*looked_at_;
         if (one->memory.bytes_used() < other->memory.bytes_used()) {

@@ -32,8 +32,7 @@ constexpr std::size_t record_bytes_max = SSL3_RT_MAX_PLAIN_LENGTH;
 // KiB.
 constexpr long certificates_bytes_max = 16 * KiB;
 
-// What OpenSSL, and the records that wait to be sent, have allocated and not freed, bytes. There is
-// one thread.
+// Bytes that OpenSSL and the record sinks have allocated and not freed. There is one thread.
 std::int64_t openssl_bytes = 0;
 
 void count_block(void* block, int sign) noexcept {

@@ -19,6 +19,8 @@ SETS = int(os.environ.get("BUTTERDB_PIPELINE_SETS", 100_000))
 GETS = int(os.environ.get("BUTTERDB_PIPELINE_GETS", 100_000))
 OPTIONS = os.environ.get("BUTTERDB_PIPELINE_OPTIONS", "").split()
 VALUE = b"v" * 100
+BIG = b"$1000000\r\n" + b"v" * 1_000_000 + b"\r\n"
+MUCH = BIG * 20
 
 
 def set_request(number):
@@ -82,37 +84,33 @@ class WholePipelines(unittest.TestCase):
         self.assertEqual(self.server.info("write_timeout_disconnections"), "0")
         self.assertEqual(self.server.info("evicted_clients"), "0")
 
+    def ask_for_much(self):
+        """Returns a client under TLS whose replies, 20 MB, wait since it has read none of them."""
+        with self.server.connect() as c:
+            c.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n" + BIG)
+            self.assertEqual(c.line(), b"+OK\r")
+        client = Records(self.server.tls_port, self.authority.certificate)
+        client.send(client.seal(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20))
+        self.assertTrue(client.has_arrived())
+        return client
 
     def test_part_of_a_tls_record_does_not_hold_back_replies(self):
-        with self.server.connect() as c:
-            c.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1000000\r\n" + b"v" * 1_000_000 + b"\r\n")
-            self.assertEqual(c.line(), b"+OK\r")
-        with Records(self.server.tls_port, self.authority.certificate) as client:
-            client.send(client.seal(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20))
-            self.assertTrue(client.has_arrived())
+        with self.ask_for_much() as client:
             record = client.seal(b"*1\r\n$4\r\nPING\r\n")
             client.send(record[:-5])
             with self.server.connect() as c:
                 for _ in range(1000):  # turns of the server, in which it reads the part
                     self.assertEqual(c.ask(b"PING"), b"+PONG\r")
-            replies = (b"$1000000\r\n" + b"v" * 1_000_000 + b"\r\n") * 20
-            self.assertEqual(len(client.read(len(replies))), len(replies))
+            self.assertEqual(client.read(len(MUCH)), MUCH)
             client.send(record[-5:])
             self.assertEqual(client.read(7), b"+PONG\r\n")
 
-
     def test_a_client_that_ends_its_side_of_tls_gets_all_replies(self):
-        with self.server.connect() as c:
-            c.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$1000000\r\n" + b"v" * 1_000_000 + b"\r\n")
-            self.assertEqual(c.line(), b"+OK\r")
-        with Records(self.server.tls_port, self.authority.certificate) as client:
-            client.send(client.seal(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20))
-            self.assertTrue(client.has_arrived())
+        with self.ask_for_much() as client:
             with self.assertRaises(ssl.SSLWantReadError):
                 client.tls.unwrap()  # writes close_notify, and would wait for the server's
             client.send(client.sealed.read())
-            replies = (b"$1000000\r\n" + b"v" * 1_000_000 + b"\r\n") * 20
-            self.assertEqual(client.read(len(replies)), replies)
+            self.assertEqual(client.read(len(MUCH)), MUCH)
 
 
 class Records:

@@ -102,6 +102,12 @@ test::stream_script script_of(std::deque<std::string> reads) {
     return script;
 }
 
+// The client stays, and takes no reply.
+void read_nothing(test::stream_script& script) {
+    script.ends = false;
+    script.try_write_bytes_max = script.write_bytes_max = 0;
+}
+
 }  // namespace
 
 TEST_CASE("a session answers until the client leaves") {
@@ -306,8 +312,7 @@ TEST_CASE("who waits for a key is not idle") {
 TEST_CASE("a peer that takes none of its replies is closed after the write time-out") {
     test::fixture f;
     auto script = script_of({"ECHO x\n"});
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     each.advance(29s);
@@ -327,8 +332,7 @@ TEST_CASE("a client that reads nothing before it has sent everything is served")
         script.reads.push_back("ECHO " + text + "\nPUT k" + std::to_string(i) + " v\n");
         replies += text + "\nOK\n";
     }
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     const auto executed = f.db.size();
@@ -352,8 +356,7 @@ TEST_CASE("a client that has sent everything and reads nothing is not executed a
     for (std::size_t at = 0; at < count * 1'000; at += 1'000) {
         script.reads.push_back(requests.substr(at, 1'000));
     }
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     CHECK(script.reads.empty());
@@ -363,8 +366,7 @@ TEST_CASE("a client that has sent everything and reads nothing is not executed a
 TEST_CASE("a client that sends a byte now and then does not evade the write time-out") {
     test::fixture f;
     auto script = script_of({"ECHO x\n"});
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     for (int i = 0; i < 35 && !each.ended(); ++i) {
@@ -378,8 +380,7 @@ TEST_CASE("a client that sends a byte now and then does not evade the write time
 TEST_CASE("a client that sends much while its replies wait has more time to take them") {
     test::fixture f;
     auto script = script_of({"ECHO x\n"});
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     for (int i = 0; i < 35; ++i) {
@@ -397,8 +398,7 @@ TEST_CASE("a client that no memory is left for is read on when there is some aga
     for (int i = 0; i < 300; ++i) {
         script.reads.push_back("ECHO " + std::string(400, 'x') + "\n");
     }
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     {
         conversation other(f.run, f.lim);
         other.input().set_capacity(1 * MiB - 80 * KiB);
@@ -421,8 +421,7 @@ TEST_CASE("replies that wait are bounded, and the client is then read no further
     for (int i = 0; i < 300; ++i) {
         script.reads.push_back("ECHO " + std::string(400, 'x') + "\n");
     }
-    script.ends = false;
-    script.try_write_bytes_max = script.write_bytes_max = 0;
+    read_nothing(script);
     session each(script, f);
     each.run();
     CHECK(script.reads.size() > 100);

@@ -150,7 +150,8 @@ inline bool give_up_overfull_wait(conversation& talk, const limits& lim) {
     return overfull;
 }
 
-/// What an error is called by streams that have no layers: that the peer has ended is always eof.
+/// Maps the end of a TLS stream without close_notify to eof, so that callers see one error for the
+/// end of the input.
 template <typename Stream>
 asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
     if constexpr (requires { Stream::is_end(ec); }) {
@@ -164,7 +165,7 @@ asio::error_code without_layers(const Stream&, const asio::error_code& ec) {
 struct read_ahead_state {
     bool has_input = true;         ///< more may be read, as far as is known
     bool executes = false;         ///< the client is blocked in sending: its requests are executed
-    bool has_progressed = false;   ///< the write time-out begins anew
+    bool has_progressed = false;   ///< bytes or requests have moved: restart the time-out
     std::uint64_t bytes_read = 0;  ///< since the last progress
 };
 
